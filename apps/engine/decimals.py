@@ -1,4 +1,4 @@
-"""Exact conversion between decimal strings and the engine's integers; the only place that knows the scales."""
+"""Exact conversion between decimal strings and the engine's integers; only this knows the scales."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class OrderIntent:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution of one order. `trade_id` is unique per account and the key that makes a fill count once."""
+    """One execution of one order. `trade_id` is unique per account and makes a fill count once."""
 
     trade_id: str
     order_id: str
