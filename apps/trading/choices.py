@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class Environment(TextChoices):
+    SIMULATED = "simulated", "Simulated"
+    PAPER = "paper", "Paper"
+    DEMO = "demo", "Demo"
+    LIVE = "live", "Live"
+
+
+class OrderStatus(TextChoices):
+    """Equal to `engine.orders.OrderStatus`."""
+
+    INITIALIZED = "initialized", "Initialized"
+    DENIED = "denied", "Denied by us"
+    SUBMITTED = "submitted", "Submitted"
+    ACCEPTED = "accepted", "Resting"
+    PARTIALLY_FILLED = "partially_filled", "Partially filled"
+    FILLED = "filled", "Filled"
+    PENDING_CANCEL = "pending_cancel", "Cancel sent"
+    CANCELED = "canceled", "Canceled"
+    REJECTED = "rejected", "Rejected by the exchange"
+    EXPIRED = "expired", "Expired"
+    UNKNOWN = "unknown", "Unknown"
+
+
+class EventSource(TextChoices):
+    OWN = "own", "Our own act"
+    ACK = "ack", "Reply to our request"
+    PRIVATE_FEED = "private_feed", "Private feed"
+    REST = "rest", "Exchange's records"
+
+
+class CashKind(TextChoices):
+    OPENING = "opening", "Opening balance"
+    TRADE = "trade", "Trade"
+    FEE = "fee", "Fee"
+    SETTLEMENT = "settlement", "Settlement"
+
+
+class SessionState(TextChoices):
+    STARTING = "starting", "Starting"
+    RECONCILING = "reconciling", "Reconciling"
+    RUNNING = "running", "Running"
+    PAUSED = "paused", "Paused"
+    STOPPING = "stopping", "Stopping"
+    STOPPED = "stopped", "Stopped"
+    FAILED = "failed", "Failed"
+
+
+class ParameterStatus(TextChoices):
+    APPROVED = "approved", "Approved"
+    RETIRED = "retired", "Retired"
+
+
+class Permission(TextChoices):
+    OPERATE_SESSION = "operate_session", "May start and stop a trading session"

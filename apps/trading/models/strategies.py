@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from apps.governance.models import ApprovalRequest
+from apps.trading.choices import ParameterStatus
+
+from .accounts import Account
+
+
+class Strategy(models.Model):
+    """A named way to trade; `kernel` is its slug in the engine's registry."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    kernel = models.CharField(max_length=60)
+    description = models.TextField()
+
+    class Meta:
+        ordering = ["slug"]
+        verbose_name_plural = "strategies"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StrategyVersion(models.Model):
+    """The decision code, by hash. A session refuses to run code whose hash is not the configured one."""
+
+    strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="versions")
+    code_hash = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+    notes = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["strategy", "code_hash"], name="one_version_per_hash")]
+
+    def __str__(self) -> str:
+        return f"{self.strategy} {self.code_hash[:8]}"
+
+
+class StrategyConfig(models.Model):
+    """A strategy version armed on an account for a set of markets, with the parameters it runs."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="strategy_configs")
+    version = models.ForeignKey(StrategyVersion, on_delete=models.PROTECT, related_name="configs")
+    markets = models.JSONField(
+        default=list, help_text="Series or market tickers in scope; a series covers all of its open markets"
+    )
+    max_markets = models.PositiveIntegerField(default=50)
+    is_enabled = models.BooleanField(default=False)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["account", "version"], name="one_config_per_version")]
+
+    def __str__(self) -> str:
+        return f"{self.version.strategy} on {self.account}"
+
+
+class ParameterSet(models.Model):
+    """Numbered, hashed parameters of a config. The approved one with the highest number is in force."""
+
+    config = models.ForeignKey(StrategyConfig, on_delete=models.PROTECT, related_name="parameter_sets")
+    number = models.PositiveIntegerField()
+    values = models.JSONField(help_text="Parameter name to decimal string, as the engine's schema wants them")
+    params_hash = models.CharField(max_length=64)
+    status = models.CharField(max_length=10, choices=ParameterStatus.choices)
+    approval = models.ForeignKey(ApprovalRequest, null=True, blank=True, on_delete=models.PROTECT)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["config", "number"], name="one_parameter_set_per_number")]
+
+    def __str__(self) -> str:
+        return f"#{self.number} {self.params_hash[:8]}"

@@ -1,0 +1,25 @@
+"""Overrides for the test suite: fast hashing, no broker, a database of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from .settings import *  # noqa: F403  the suite overrides a handful of names and takes the rest as they are
+from .settings import DATABASES, env
+
+SECRET_KEY = "test-only-key-that-signs-nothing-of-value"  # noqa: S105
+RUN_DIR = Path(tempfile.gettempdir()) / "kalshiops-test"
+RECORDINGS_DIR = RUN_DIR / "recordings"
+DATABASES = {**DATABASES, "default": env.db_url("TEST_DATABASE_URL", default="sqlite://:memory:")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+CELERY_TASK_ALWAYS_EAGER = False
+CELERY_BROKER_URL = "memory://"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
