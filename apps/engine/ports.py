@@ -71,6 +71,18 @@ class VenueBalance:
     as_of_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class VenueSettlement:
+    """What the venue paid for a settled market. `value` is YES's worth; None when the venue does not say."""
+
+    ticker: Ticker
+    result: str
+    value: Price | None
+    revenue: Money
+    fee: Money
+    settled_ms: int
+
+
 class Venue(Protocol):
     """Where orders go. No call is retried inside; a create is never sent twice."""
 
@@ -82,4 +94,5 @@ class Venue(Protocol):
     async def order_by_client_id(self, client_order_id: str, ticker: Ticker) -> VenueOrder | None: ...
     async def fills(self, *, min_ts_s: int | None = None) -> Sequence[Fill]: ...
     async def positions(self) -> Sequence[VenuePosition]: ...
+    async def settlements(self, *, min_ts_s: int | None = None) -> Sequence[VenueSettlement]: ...
     async def balance(self) -> VenueBalance: ...

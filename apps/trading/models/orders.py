@@ -17,8 +17,8 @@ SIDES = [("bid", "Buy YES"), ("ask", "Sell YES")]
 class Decision(AppendOnlyModel):
     """What the strategy saw and why it did or did not quote.
 
-    Written for every evaluation whose inputs or outcome differ from the one before; evaluations that would only
-    repeat the previous row are counted in the session's counters.
+    A new row is written whenever the outcome changes. While it stays the same, evaluations within a tenth of a
+    second share a row: it shows the newest inputs, and `evaluations` counts them.
     """
 
     session = models.ForeignKey(TradingSession, on_delete=models.PROTECT, related_name="decisions")
@@ -32,6 +32,7 @@ class Decision(AppendOnlyModel):
     best_bid_size = QuantityField(null=True, blank=True)
     best_ask_size = QuantityField(null=True, blank=True)
     position = QuantityField()
+    evaluations = models.PositiveIntegerField(default=1)
     reason = models.CharField(max_length=30, db_index=True)
     bid_reason = models.CharField(max_length=30)
     ask_reason = models.CharField(max_length=30)
@@ -127,10 +128,10 @@ class Fill(AppendOnlyModel):
 
 
 class LiquidityInterval(AppendOnlyModel):
-    """A stretch of time in which our resting orders and the book's best prices did not change.
+    """A short stretch of time with orders of ours resting, as time-weighted means over the stretch.
 
-    Spreads are in dollars, null where one side of the book was empty; dollars are price x contracts for bids and
-    (1 - price) x contracts for asks.
+    Spreads are in dollars, null where a side of the book was empty (a stretch never mixes the two); dollars are
+    price x contracts for bids and (1 - price) x contracts for asks.
     """
 
     session = models.ForeignKey(TradingSession, on_delete=models.PROTECT, related_name="liquidity")
@@ -139,8 +140,8 @@ class LiquidityInterval(AppendOnlyModel):
     ended_at = models.DateTimeField()
     bid_dollars = MoneyField()
     ask_dollars = MoneyField()
-    spread_with = PriceField(null=True, blank=True)
-    spread_without = PriceField(null=True, blank=True)
+    spread_with = models.DecimalField(max_digits=12, decimal_places=8, null=True, blank=True)
+    spread_without = models.DecimalField(max_digits=12, decimal_places=8, null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]

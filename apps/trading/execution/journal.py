@@ -1,0 +1,99 @@
+"""The session's way to the database: one thread, in order, never blocking the trading loop.
+
+An intent is committed before anything is sent, and a failure to commit means that nothing is sent. A fact (an
+acknowledgement, a fill) has happened already, so it is kept and tried again until it is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RETRY_MIN_S, RETRY_MAX_S = 0.1, 2.0
+AWAY = (OperationalError, InterfaceError)
+
+
+class Journal:
+    """`commit` tries once and raises; `post` queues a fact that is retried while the database is away."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._facts: deque[Callable[[], Any]] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.away_since: float | None = None
+        self.last_error = ""
+
+    @property
+    def backlog(self) -> int:
+        return len(self._facts)
+
+    async def commit(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs `fn` on the journal's thread. A lost connection is dropped so that the next try opens a new one."""
+        loop = asyncio.get_running_loop()
+        try:
+            result = await loop.run_in_executor(self._executor, partial(fn, *args, **kwargs))
+        except AWAY as error:
+            await self._note_away(error)
+            raise
+        self.away_since = None
+        return result
+
+    def post(self, fn: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Queues a fact; facts are stored in the order in which they were posted."""
+        self._facts.append(partial(fn, *args, **kwargs))
+        self._idle.clear()
+        self._wake.set()
+
+    async def drain(self) -> None:
+        """Returns once every posted fact is stored."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Stores posted facts until canceled. Anything but an absent database is a bug and ends the session."""
+        delay = RETRY_MIN_S
+        while True:
+            await self._wake.wait()
+            while self._facts:
+                try:
+                    await self.commit(self._facts[0])
+                except AWAY:
+                    await asyncio.sleep(delay)
+                    delay = min(delay * 2, RETRY_MAX_S)
+                    continue
+                self._facts.popleft()
+                delay = RETRY_MIN_S
+            self._wake.clear()
+            self._idle.set()
+
+    async def close(self) -> None:
+        """Closes the thread's connection; facts not stored by then are reported by `backlog`."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, connections.close_all)
+        self._executor.shutdown(wait=False)
+
+    async def _note_away(self, error: DatabaseError) -> None:
+        loop = asyncio.get_running_loop()
+        if self.away_since is None:
+            self.away_since = loop.time()
+            log.warning("database away: %s", error)
+        self.last_error = str(error).splitlines()[0] if str(error) else type(error).__name__
+        await loop.run_in_executor(self._executor, _drop_connection)
+
+
+def _drop_connection() -> None:
+    if not connection.in_atomic_block:
+        connection.close()

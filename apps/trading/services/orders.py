@@ -1,0 +1,204 @@
+"""Writing intents and what becomes of them. Called by the session's journal, in order, on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from apps.core.leases import lease_check
+from apps.engine.decimals import price_to_decimal
+from apps.engine.limits import TradingState
+from apps.engine.orders import OrderEventKind, OrderStatus
+from apps.engine.types import OrderIntent, Price, Quantity
+from apps.risk import selectors as risk
+from apps.trading.choices import EventSource
+from apps.trading.exceptions import TradingBlocked
+from apps.trading.mapping import optional_price, optional_quantity
+from apps.trading.models import Decision, Order, OrderEvent, TradingSession
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """One decision in engine units; `config_id`, `parameters_id` and `market_id` are primary keys."""
+
+    config_id: int
+    parameters_id: int
+    market_id: int
+    at: datetime
+    trigger: str
+    best_bid: Price | None
+    best_ask: Price | None
+    best_bid_size: Quantity | None
+    best_ask_size: Quantity | None
+    position: Quantity
+    reason: str
+    bid_reason: str
+    ask_reason: str
+    bid: tuple[Price, Quantity] | None
+    ask: tuple[Price, Quantity] | None
+    evaluations: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRecord:
+    """An order about to be sent (or refused: `denial` says why) with the decision it comes from."""
+
+    intent: OrderIntent
+    decision: DecisionRecord
+    reason: str
+    denial: str | None = None
+    denial_detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdate:
+    """One event of one order and where it leaves the order, in engine units."""
+
+    client_order_id: str
+    order_pk: int
+    at: datetime
+    kind: OrderEventKind
+    source: EventSource
+    status: OrderStatus
+    filled: Quantity
+    remaining: Quantity
+    venue_order_id: str | None = None
+    outcome: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def lease_name(account_id: int) -> str:
+    return f"trading.account.{account_id}"
+
+
+def decisions_store(*, session_id: int, records: Sequence[DecisionRecord]) -> list[Decision]:
+    """One insert for all; returns the rows with their keys."""
+    return Decision.objects.bulk_create([_decision_row(session_id, r) for r in records], batch_size=500)
+
+
+def orders_commit(*, session: TradingSession, records: Sequence[IntentRecord], now: datetime) -> dict[str, int]:
+    """Stores intents and commits before anything is sent; primary key by client_order_id.
+
+    In the same transaction it asks once more whether the session still holds its lease and whether the database
+    allows trading. Raises `LeaseLost` or `TradingBlocked`, and then nothing is stored.
+    """
+    with transaction.atomic(durable=True):
+        lease_check(name=lease_name(session.account_id), token=session.fencing_token, now=now)
+        if any(r.denial is None for r in records):
+            _require_tradable(session)
+        decisions = decisions_store(session_id=session.pk, records=[r.decision for r in records])
+        orders = Order.objects.bulk_create(
+            [_order_row(session, r, d.pk, now) for r, d in zip(records, decisions, strict=True)]
+        )
+        OrderEvent.objects.bulk_create(
+            [_first_event(o.pk, r, now) for o, r in zip(orders, records, strict=True)]
+        )
+    return {o.client_order_id: o.pk for o in orders}
+
+
+def order_updates_store(*, updates: Sequence[OrderUpdate]) -> None:
+    """Appends the events and moves each order to where its last one left it. Safe to repeat after a failure."""
+    with transaction.atomic():
+        OrderEvent.objects.bulk_create([_event_row(u) for u in updates])
+        for update in {u.client_order_id: u for u in updates}.values():
+            Order.objects.filter(pk=update.order_pk).update(**_order_changes(updates, update))
+
+
+def _require_tradable(session: TradingSession) -> None:
+    state = risk.state_for(account=session.account.name)
+    if state is TradingState.HALTED:
+        raise TradingBlocked(f"trading is halted for account {session.account.name}")
+
+
+def _decision_row(session_id: int, r: DecisionRecord) -> Decision:
+    return Decision(
+        session_id=session_id,
+        config_id=r.config_id,
+        parameters_id=r.parameters_id,
+        market_id=r.market_id,
+        at=r.at,
+        trigger=r.trigger,
+        evaluations=r.evaluations,
+        best_bid=optional_price(r.best_bid),
+        best_ask=optional_price(r.best_ask),
+        best_bid_size=optional_quantity(r.best_bid_size),
+        best_ask_size=optional_quantity(r.best_ask_size),
+        position=Decimal(r.position).scaleb(-2),
+        reason=r.reason,
+        bid_reason=r.bid_reason,
+        ask_reason=r.ask_reason,
+        bid_price=optional_price(r.bid[0]) if r.bid else None,
+        bid_quantity=optional_quantity(r.bid[1]) if r.bid else None,
+        ask_price=optional_price(r.ask[0]) if r.ask else None,
+        ask_quantity=optional_quantity(r.ask[1]) if r.ask else None,
+    )
+
+
+def _order_row(session: TradingSession, r: IntentRecord, decision_id: int, now: datetime) -> Order:
+    intent, denied = r.intent, r.denial is not None
+    return Order(
+        client_order_id=intent.client_order_id,
+        account_id=session.account_id,
+        session=session,
+        config_id=r.decision.config_id,
+        parameters_id=r.decision.parameters_id,
+        decision_id=decision_id,
+        market_id=r.decision.market_id,
+        side=intent.side.value,
+        price=price_to_decimal(intent.price),
+        quantity=optional_quantity(intent.quantity),
+        filled=Decimal(0),
+        remaining=Decimal(0) if denied else optional_quantity(intent.quantity),
+        status=OrderStatus.DENIED if denied else OrderStatus.SUBMITTED,
+        time_in_force=intent.time_in_force.value,
+        post_only=intent.post_only,
+        expires_at=None if intent.expires_at_s is None else datetime.fromtimestamp(intent.expires_at_s, tz=now.tzinfo),
+        reason=r.reason,
+        best_bid=optional_price(r.decision.best_bid),
+        best_ask=optional_price(r.decision.best_ask),
+        outcome=r.denial or "",
+        created_at=now,
+        closed_at=now if denied else None,
+    )
+
+
+def _first_event(order_pk: int, r: IntentRecord, now: datetime) -> OrderEvent:
+    denied = r.denial is not None
+    return OrderEvent(
+        order_id=order_pk,
+        at=now,
+        kind=OrderEventKind.DENY if denied else OrderEventKind.SUBMIT,
+        source=EventSource.OWN,
+        status=OrderStatus.DENIED if denied else OrderStatus.SUBMITTED,
+        detail=r.denial_detail,
+    )
+
+
+def _event_row(u: OrderUpdate) -> OrderEvent:
+    detail = {"filled": str(optional_quantity(u.filled)), "remaining": str(optional_quantity(u.remaining)), **u.detail}
+    if u.outcome:
+        detail["outcome"] = u.outcome
+    return OrderEvent(order_id=u.order_pk, at=u.at, kind=u.kind, source=u.source, status=u.status, detail=detail)
+
+
+def _order_changes(updates: Sequence[OrderUpdate], last: OrderUpdate) -> dict[str, Any]:
+    own = [u for u in updates if u.client_order_id == last.client_order_id]
+    changes: dict[str, Any] = {
+        "status": last.status,
+        "filled": optional_quantity(last.filled),
+        "remaining": optional_quantity(last.remaining),
+    }
+    if venue_ids := [u.venue_order_id for u in own if u.venue_order_id]:
+        changes["venue_order_id"] = venue_ids[-1]
+    if outcomes := [u.outcome for u in own if u.outcome]:
+        changes["outcome"] = outcomes[-1][:200]
+    if accepted := [u.at for u in own if u.kind is OrderEventKind.ACCEPT]:
+        changes["accepted_at"] = accepted[0]
+    if last.remaining == 0:
+        changes["closed_at"] = last.at
+    return changes
