@@ -17,7 +17,7 @@ class AuditEvent(AppendOnlyModel):
     actor_label = models.CharField(max_length=150)
     action = models.CharField(max_length=80, db_index=True)
     object_type = models.CharField(max_length=80)
-    object_id = models.CharField(max_length=120)
+    object_id = models.CharField(max_length=240)
     before = models.JSONField(null=True, blank=True)
     after = models.JSONField(null=True, blank=True)
     reason = models.TextField(blank=True)
@@ -37,7 +37,7 @@ class ApprovalRequest(models.Model):
 
     action = models.CharField(max_length=80)
     target_type = models.CharField(max_length=80)
-    target_id = models.CharField(max_length=120)
+    target_id = models.CharField(max_length=240)
     payload = models.JSONField()
     current = models.JSONField(help_text="The values this request would replace, as they were when it was made")
     digest = models.CharField(max_length=64)
@@ -50,7 +50,7 @@ class ApprovalRequest(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        permissions = Permission.choices
+        permissions = [*Permission.choices]
         constraints = [
             models.UniqueConstraint(
                 fields=["action", "target_type", "target_id"],

@@ -36,3 +36,7 @@ class KillOutcome(TextChoices):
 class Permission(TextChoices):
     TRIP_KILL_SWITCH = "trip_kill_switch", "May stop trading"
     RESUME_TRADING = "resume_trading", "May resume trading"
+
+    @property
+    def full(self) -> str:
+        return f"risk.{self.value}"

@@ -18,7 +18,7 @@ class TradingState(models.Model):
 
     class Meta:
         ordering = ["scope", "scope_id"]
-        permissions = Permission.choices
+        permissions = [*Permission.choices]
         constraints = [models.UniqueConstraint(fields=["scope", "scope_id"], name="one_state_per_scope")]
 
     def __str__(self) -> str:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from apps.engine.decimals import money_from_decimal, money_to_decimal, price_to_decimal, quantity_from_decimal
+from apps.engine.decimals import (
+    money_from_decimal,
+    money_to_decimal,
+    price_from_decimal,
+    price_to_decimal,
+    quantity_from_decimal,
+    quantity_to_decimal,
+)
 from apps.engine.orders import OrderStatus, TrackedOrder
 from apps.engine.portfolio import Position as EnginePosition
 from apps.engine.types import Price, Quantity, Side
@@ -25,7 +32,7 @@ def position_from_row(row: Position) -> EnginePosition:
 
 def position_fields(position: EnginePosition) -> dict[str, Decimal]:
     return {
-        "quantity": Decimal(position.quantity).scaleb(-2),
+        "quantity": quantity_to_decimal(position.quantity),
         "cost": money_to_decimal(position.cost),
         "realized_pnl": money_to_decimal(position.realized_pnl),
         "fees": money_to_decimal(position.fees),
@@ -39,7 +46,7 @@ def order_from_row(row: Order) -> TrackedOrder:
         client_order_id=row.client_order_id,
         ticker=row.market.ticker,
         side=Side(row.side),
-        price=int(row.price.scaleb(4)),
+        price=price_from_decimal(row.price),
         quantity=quantity_from_decimal(row.quantity),
         status=OrderStatus(row.status),
         order_id=row.venue_order_id,
@@ -54,7 +61,7 @@ def optional_price(price: Price | None) -> Decimal | None:
 
 
 def optional_quantity(quantity: Quantity | None) -> Decimal | None:
-    return None if quantity is None else Decimal(quantity).scaleb(-2)
+    return None if quantity is None else quantity_to_decimal(quantity)
 
 
 def from_ms(ts_ms: int) -> datetime:

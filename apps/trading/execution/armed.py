@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
+from apps.engine.errors import BadNumber, UnknownFeeType
 from apps.engine.fees import FeeRule
 from apps.engine.grid import PriceGrid
-from apps.engine.limits import RiskLimits
+from apps.engine.limits import RiskLimits, TradingState
 from apps.engine.strategies import registry
 from apps.engine.strategies.base import Decision, MarketView
-from apps.marketdata import selectors as marketdata
-from apps.risk import selectors as risk
+from apps.engine.strategies.params import params_from_mapping, params_hash
+from apps.marketdata.exceptions import GridInvalid
+from apps.marketdata.mapping import fee_rule, market_grid
+from apps.marketdata.models import Market
+from apps.risk.exceptions import LimitMissing
+from apps.risk.selectors import RiskRows
 from apps.trading.choices import ParameterStatus
 from apps.trading.exceptions import CodeMismatch
 from apps.trading.models import Account, ParameterSet, StrategyConfig
@@ -44,6 +51,7 @@ class ArmedMarket:
     grid: PriceGrid | None
     fee_rule: FeeRule | None
     limits: RiskLimits | None
+    state: TradingState
     problem: str | None
     armed: Armed
 
@@ -54,19 +62,27 @@ def load_armed(*, account: Account, now: datetime) -> dict[str, ArmedMarket]:
     Raises `CodeMismatch` when a config names decision code that this process does not run.
     """
     found: dict[str, ArmedMarket] = {}
+    risk = RiskRows.load()
     configs = account.strategy_configs.filter(is_enabled=True).select_related("version__strategy").order_by("id")
     for config in configs:
         armed = _armed(config)
         if armed is None:
             continue
-        for market in marketdata.markets_in_scope(config.markets, now=now)[: config.max_markets]:
+        for market in _markets(config.markets, config.max_markets, now):
             if market.ticker not in found:
-                found[market.ticker] = _market(account, market, armed, now)
+                found[market.ticker] = _market(account, market, armed, risk, now)
     return found
 
 
+def _markets(scope: Sequence[str], most: int, now: datetime) -> list[Market]:
+    """Open markets of the named series, events or markets; the soonest to close first."""
+    named = Q(ticker__in=scope) | Q(event__ticker__in=scope) | Q(event__series__ticker__in=scope)
+    found = Market.objects.select_related("event__series").filter(named, open_at__lte=now, close_at__gt=now)
+    return list(found.filter(status="active").order_by("close_at", "ticker")[:most])
+
+
 def _armed(config: StrategyConfig) -> Armed | None:
-    entry = registry.get(config.version.strategy.kernel)
+    entry = registry.strategy(config.version.strategy.kernel)
     if entry.code_hash != config.version.code_hash:
         raise CodeMismatch(
             f"{config} names code {config.version.code_hash[:12]}, this process runs {entry.code_hash[:12]}"
@@ -74,18 +90,35 @@ def _armed(config: StrategyConfig) -> Armed | None:
     row = ParameterSet.objects.filter(config=config, status=ParameterStatus.APPROVED).order_by("-number").first()
     if row is None:
         return None
-    params = entry.params_from_mapping(row.values)
-    if entry.params_hash(params) != row.params_hash:
+    params = params_from_mapping(entry.params_type(), row.values)
+    if params_hash(params) != row.params_hash:
         raise CodeMismatch(f"parameter set {row} does not hash to what was approved")
     return Armed(config.pk, row.pk, config.version.strategy.slug, row.number, row.params_hash, params, entry.decide)
 
 
-def _market(account: Account, market: Any, armed: Armed, now: datetime) -> ArmedMarket:
-    grid, grid_problem = marketdata.grid_or_problem(market)
-    fee_rule, fee_problem = marketdata.fee_rule_or_problem(market, at=now)
-    limits, limit_problem = risk.limits_or_problem(
-        account=account.name, strategy_slug=armed.slug, series=market.event.series.ticker, market=market.ticker
-    )
+def _market(account: Account, market: Market, armed: Armed, risk: RiskRows, now: datetime) -> ArmedMarket:
+    grid: PriceGrid | None = None
+    rule: FeeRule | None = None
+    limits: RiskLimits | None = None
+    problems: list[str] = []
+    keys = {
+        "account": account.name,
+        "strategy_slug": armed.slug,
+        "series": market.event.series.ticker,
+        "market": market.ticker,
+    }
+    try:
+        grid = market_grid(market)
+    except GridInvalid as error:
+        problems.append(error.message)
+    try:
+        rule = fee_rule(market, now)
+    except (UnknownFeeType, BadNumber) as error:
+        problems.append(str(error))
+    try:
+        limits = risk.limits_for(**keys)
+    except (LimitMissing, BadNumber) as error:
+        problems.append(str(error))
     return ArmedMarket(
         pk=market.pk,
         ticker=market.ticker,
@@ -93,8 +126,9 @@ def _market(account: Account, market: Any, armed: Armed, now: datetime) -> Armed
         status=market.status,
         close_at_ms=int(market.close_at.timestamp() * 1000),
         grid=grid,
-        fee_rule=fee_rule,
+        fee_rule=rule,
         limits=limits,
-        problem=grid_problem or fee_problem or limit_problem,
+        state=risk.state_for(**keys),
+        problem="; ".join(problems) or None,
         armed=armed,
     )

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
+from django.db import InterfaceError, OperationalError, connection, connections
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ class Journal:
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         self._facts: deque[Callable[[], Any]] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -51,6 +52,15 @@ class Journal:
             raise
         self.away_since = None
         return result
+
+    async def read(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a long read on a thread of its own, so that no intent waits behind it."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._reader, partial(fn, *args, **kwargs))
+        except AWAY:
+            await loop.run_in_executor(self._reader, _drop_connection)
+            raise
 
     def post(self, fn: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
         """Queues a fact; facts are stored in the order in which they were posted."""
@@ -82,10 +92,11 @@ class Journal:
     async def close(self) -> None:
         """Closes the thread's connection; facts not stored by then are reported by `backlog`."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._executor, connections.close_all)
-        self._executor.shutdown(wait=False)
+        for executor in (self._executor, self._reader):
+            await loop.run_in_executor(executor, connections.close_all)
+            executor.shutdown(wait=False)
 
-    async def _note_away(self, error: DatabaseError) -> None:
+    async def _note_away(self, error: Exception) -> None:
         loop = asyncio.get_running_loop()
         if self.away_since is None:
             self.away_since = loop.time()

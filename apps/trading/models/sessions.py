@@ -30,7 +30,7 @@ class TradingSession(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        permissions = Permission.choices
+        permissions = [*Permission.choices]
         constraints = [
             models.UniqueConstraint(fields=["account", "fencing_token"], name="one_session_per_token"),
         ]

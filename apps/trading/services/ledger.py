@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from apps.engine.decimals import money_to_decimal, price_to_decimal
+from apps.engine.decimals import money_to_decimal, price_to_decimal, quantity_to_decimal
 from apps.engine.portfolio import Position as EnginePosition
 from apps.engine.ports import VenueSettlement
 from apps.engine.types import Fill as EngineFill
 from apps.engine.types import Money, Quantity
 from apps.trading.choices import CashKind, EventSource
-from apps.trading.mapping import from_ms, optional_quantity, position_fields
+from apps.trading.mapping import from_ms, position_fields
 from apps.trading.models import CashEntry, Fill, Position, Settlement
 
 
@@ -64,7 +64,7 @@ def fill_record(*, account_id: int, record: FillRecord) -> bool:
                 "market_id": record.market_id,
                 "side": fill.side.value,
                 "price": price_to_decimal(fill.price),
-                "quantity": optional_quantity(fill.quantity),
+                "quantity": quantity_to_decimal(fill.quantity),
                 "fee": money_to_decimal(fill.fee),
                 "predicted_fee": None if record.predicted_fee is None else money_to_decimal(record.predicted_fee),
                 "is_taker": fill.is_taker,
@@ -91,7 +91,7 @@ def settlement_record(*, account_id: int, record: SettlementRecord) -> bool:
             defaults={
                 "result": settlement.result,
                 "value": record.value,
-                "quantity": optional_quantity(record.quantity),
+                "quantity": quantity_to_decimal(record.quantity),
                 "revenue": money_to_decimal(settlement.revenue),
                 "fee": money_to_decimal(settlement.fee),
                 "settled_at": settled_at,

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.core.leases import lease_check
-from apps.engine.decimals import price_to_decimal
+from apps.engine.decimals import price_to_decimal, quantity_to_decimal
 from apps.engine.limits import TradingState
 from apps.engine.orders import OrderEventKind, OrderStatus
 from apps.engine.types import OrderIntent, Price, Quantity
@@ -95,9 +95,7 @@ def orders_commit(*, session: TradingSession, records: Sequence[IntentRecord], n
         orders = Order.objects.bulk_create(
             [_order_row(session, r, d.pk, now) for r, d in zip(records, decisions, strict=True)]
         )
-        OrderEvent.objects.bulk_create(
-            [_first_event(o.pk, r, now) for o, r in zip(orders, records, strict=True)]
-        )
+        OrderEvent.objects.bulk_create([_first_event(o.pk, r, now) for o, r in zip(orders, records, strict=True)])
     return {o.client_order_id: o.pk for o in orders}
 
 
@@ -128,7 +126,7 @@ def _decision_row(session_id: int, r: DecisionRecord) -> Decision:
         best_ask=optional_price(r.best_ask),
         best_bid_size=optional_quantity(r.best_bid_size),
         best_ask_size=optional_quantity(r.best_ask_size),
-        position=Decimal(r.position).scaleb(-2),
+        position=quantity_to_decimal(r.position),
         reason=r.reason,
         bid_reason=r.bid_reason,
         ask_reason=r.ask_reason,
@@ -151,9 +149,9 @@ def _order_row(session: TradingSession, r: IntentRecord, decision_id: int, now: 
         market_id=r.decision.market_id,
         side=intent.side.value,
         price=price_to_decimal(intent.price),
-        quantity=optional_quantity(intent.quantity),
+        quantity=quantity_to_decimal(intent.quantity),
         filled=Decimal(0),
-        remaining=Decimal(0) if denied else optional_quantity(intent.quantity),
+        remaining=Decimal(0) if denied else quantity_to_decimal(intent.quantity),
         status=OrderStatus.DENIED if denied else OrderStatus.SUBMITTED,
         time_in_force=intent.time_in_force.value,
         post_only=intent.post_only,
@@ -180,7 +178,11 @@ def _first_event(order_pk: int, r: IntentRecord, now: datetime) -> OrderEvent:
 
 
 def _event_row(u: OrderUpdate) -> OrderEvent:
-    detail = {"filled": str(optional_quantity(u.filled)), "remaining": str(optional_quantity(u.remaining)), **u.detail}
+    detail = {
+        "filled": str(quantity_to_decimal(u.filled)),
+        "remaining": str(quantity_to_decimal(u.remaining)),
+        **u.detail,
+    }
     if u.outcome:
         detail["outcome"] = u.outcome
     return OrderEvent(order_id=u.order_pk, at=u.at, kind=u.kind, source=u.source, status=u.status, detail=detail)
@@ -190,8 +192,8 @@ def _order_changes(updates: Sequence[OrderUpdate], last: OrderUpdate) -> dict[st
     own = [u for u in updates if u.client_order_id == last.client_order_id]
     changes: dict[str, Any] = {
         "status": last.status,
-        "filled": optional_quantity(last.filled),
-        "remaining": optional_quantity(last.remaining),
+        "filled": quantity_to_decimal(last.filled),
+        "remaining": quantity_to_decimal(last.remaining),
     }
     if venue_ids := [u.venue_order_id for u in own if u.venue_order_id]:
         changes["venue_order_id"] = venue_ids[-1]

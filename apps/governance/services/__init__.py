@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from .approvals import approval_expire_due, approval_request, approval_vote, approval_withdraw
+from .records import audit_record, system_event_record
+
+__all__ = [
+    "approval_expire_due",
+    "approval_request",
+    "approval_vote",
+    "approval_withdraw",
+    "audit_record",
+    "system_event_record",
+]

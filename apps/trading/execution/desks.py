@@ -1,0 +1,105 @@
+"""Which markets the session looks after: follows the armed configs, and the socket's subscriptions follow it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+
+from django.db import DatabaseError
+
+from apps.core.exceptions import Refused
+from apps.engine.types import Ticker
+from apps.gateway.errors import NotConnected
+from apps.gateway.kalshi.subscriptions import Channels
+from apps.gateway.kalshi.ws import KalshiSocket
+
+from .armed import ArmedMarket, load_armed
+from .context import MarketDesk, SessionContext
+from .liquidity import LiquidityMeter
+from .maker import MakerExecution
+from .meters import Meters
+from .recovery import market_keys
+
+log = logging.getLogger(__name__)
+
+MARKET_CHANNELS = ("orderbook_delta", "ticker")
+
+
+class Desks:
+    """Opens, changes and retires desks, and keeps their books fed."""
+
+    def __init__(self, context: SessionContext, maker: MakerExecution, meters: Meters, socket: KalshiSocket) -> None:
+        self._context = context
+        self._maker = maker
+        self._meters = meters
+        self._socket = socket
+        self._wanted: Channels | None = None
+
+    async def reload(self) -> None:
+        """Configs, parameters, limits and markets as the database has them now."""
+        context = self._context
+        try:
+            armed = await context.journal.read(load_armed, account=context.account, now=context.now())
+            context.market_keys = await context.journal.read(market_keys)
+        except Refused as refusal:
+            context.gate.block("armed", refusal.message)
+            return
+        except DatabaseError:
+            return
+        context.gate.unblock("armed")
+        await self._adopt(armed)
+
+    async def _adopt(self, armed: dict[Ticker, ArmedMarket]) -> None:
+        """New markets get a desk and a subscription; markets no longer armed lose their orders, then their desk."""
+        context = self._context
+        new = [ticker for ticker in armed if ticker not in context.desks]
+        for ticker, market in armed.items():
+            desk = context.desks.get(ticker)
+            if desk is None:
+                context.desks[ticker] = MarketDesk(market, LiquidityMeter(market.pk))
+            elif desk.armed != market:
+                changed = desk.armed.armed != market.armed
+                desk.armed, desk.is_dirty = market, True
+                desk.trigger = "params" if changed else desk.trigger
+            if market.grid is not None:
+                context.books.set_grid(ticker, market.grid)
+        for ticker in [t for t in context.desks if t not in armed]:
+            await self._retire(context.desks[ticker])
+        context.counters.markets = max(context.counters.markets, len(context.desks))
+        if new:
+            await self._subscribe(new)
+
+    async def _retire(self, desk: MarketDesk) -> None:
+        open_orders = self._context.blotter.open_orders(desk.ticker)
+        for order in open_orders:
+            self._maker.cancel(order, "market is out of scope")
+        if not open_orders:
+            self._meters.forget(desk)
+            del self._context.desks[desk.ticker]
+            self._context.books.remove_ticker(desk.ticker)
+            if self._wanted is not None:
+                await self._send(self._socket.delete_markets(self._wanted, [desk.ticker]))
+
+    async def _subscribe(self, tickers: list[Ticker]) -> None:
+        if self._wanted is None:
+            self._wanted = await self._socket.subscribe(MARKET_CHANNELS, tickers)
+        else:
+            await self._send(self._socket.add_markets(self._wanted, tickers))
+
+    async def _send(self, command: Awaitable[object]) -> None:
+        try:
+            await command
+        except NotConnected:
+            log.info("socket not connected; subscriptions are made again with the connection")
+
+    async def resync(self) -> None:
+        """Asks for new snapshots of every book that is out of step."""
+        for sid in self._context.books.sids:
+            stale = self._context.books.needs_resync(sid)
+            if stale:
+                await self._send(self._socket.resync(sid, stale))
+
+    def mark_dirty(self, trigger: str) -> None:
+        """Every market is decided afresh at the next tick."""
+        for desk in self._context.desks.values():
+            desk.is_dirty, desk.trigger, desk.frame_ns = True, trigger, 0

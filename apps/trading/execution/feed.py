@@ -1,0 +1,195 @@
+"""What the exchange's frames do to a session: books, own orders, fills, market news."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from apps.engine.errors import EngineError
+from apps.engine.orders import OrderEventKind, OrderStatus
+from apps.engine.ports import VenueOrder
+from apps.engine.types import Fill
+from apps.gateway.kalshi.frames import (
+    DeltaFrame,
+    FillFrame,
+    Frame,
+    LifecycleFrame,
+    SnapshotFrame,
+    TickerFrame,
+    UnknownFrame,
+    UserOrderFrame,
+)
+from apps.governance.choices import Severity
+from apps.trading.choices import EventSource
+
+from .blotter import WorkingOrder
+from .context import MarketDesk, SessionContext, Shown
+from .incidents import Incidents
+from .ledger import Ledger
+from .maker import MakerExecution
+
+SETTLED = frozenset({"determined", "settled"})
+
+
+class FeedHandler:
+    """Applies one frame at a time. `on_change(desk)` is called when a market's book or our orders in it changed."""
+
+    def __init__(
+        self,
+        context: SessionContext,
+        maker: MakerExecution,
+        ledger: Ledger,
+        incidents: Incidents,
+        *,
+        on_change: Callable[[MarketDesk], None],
+        on_news: Callable[[LifecycleFrame], None],
+    ) -> None:
+        self._context = context
+        self._maker = maker
+        self._ledger = ledger
+        self._incidents = incidents
+        self._on_change = on_change
+        self._on_news = on_news
+
+    def on_frame(self, frame: Frame, recv_ns: int) -> None:
+        """Every frame, in order of arrival. A bad one was refused before it came here."""
+        context = self._context
+        context.counters.frames += 1
+        context.last_frame_ms = context.clock.now_ms()
+        if type(frame) is DeltaFrame:
+            self._on_delta(frame, recv_ns)
+        elif type(frame) is TickerFrame:
+            self._on_ticker(frame)
+        elif isinstance(frame, SnapshotFrame):
+            self._on_snapshot(frame)
+        elif isinstance(frame, FillFrame):
+            self.on_fill(frame.fill, EventSource.PRIVATE_FEED)
+        elif isinstance(frame, UserOrderFrame):
+            self.on_venue_order(frame.order, EventSource.PRIVATE_FEED)
+        elif isinstance(frame, LifecycleFrame):
+            self._on_lifecycle(frame)
+        else:
+            self._on_other(frame)
+
+    def _on_delta(self, frame: DeltaFrame, recv_ns: int) -> None:
+        context = self._context
+        used = context.books.on_delta(frame.sid, frame.seq, frame.to_delta())
+        desk = context.desks.get(frame.ticker)
+        if desk is None:
+            return
+        if used:
+            desk.book_at_ms = context.last_frame_ms
+            if frame.client_order_id is not None:
+                self._show(desk, frame)
+        desk.trigger, desk.frame_ns = "frame", recv_ns
+        self._on_change(desk)
+
+    def _show(self, desk: MarketDesk, frame: DeltaFrame) -> None:
+        """A delta of our own making: what the public book shows of us moved by exactly this much."""
+        assert frame.client_order_id is not None
+        shown = desk.shown.get(frame.client_order_id)
+        if shown is None:
+            shown = desk.shown[frame.client_order_id] = Shown(frame.side, frame.price, 0)
+        shown.quantity += frame.delta
+        if shown.quantity <= 0:
+            del desk.shown[frame.client_order_id]
+
+    def _on_snapshot(self, frame: SnapshotFrame) -> None:
+        context = self._context
+        used = context.books.on_snapshot(frame.sid, frame.seq, frame.book)
+        desk = context.desks.get(frame.book.ticker)
+        if desk is None or not used:
+            return
+        # A snapshot does not say which part is ours; what we believe to rest is the best guess until deltas tell.
+        desk.shown = {
+            order.client_order_id: Shown(order.tracked.side, order.tracked.price, order.tracked.remaining)
+            for order in context.blotter.open_orders(desk.ticker)
+            if order.tracked.status is not OrderStatus.SUBMITTED
+        }
+        desk.book_at_ms, desk.trigger, desk.frame_ns = context.last_frame_ms, "frame", 0
+        self._on_change(desk)
+
+    def _on_ticker(self, frame: TickerFrame) -> None:
+        desk = self._context.desks.get(frame.ticker)
+        if desk is not None and frame.price is not None:
+            desk.last_price = frame.price
+
+    def _on_lifecycle(self, frame: LifecycleFrame) -> None:
+        if frame.seq is not None:
+            self._context.books.on_sequenced(frame.sid, frame.seq)
+        desk = self._context.desks.get(frame.ticker) if frame.ticker else None
+        if desk is not None:
+            if frame.event_type == "deactivated" or frame.is_deactivated:
+                desk.halted_by_exchange = "halted by the exchange"
+            elif frame.event_type == "activated":
+                desk.halted_by_exchange = None
+            elif frame.event_type in SETTLED:
+                desk.halted_by_exchange = frame.event_type
+            desk.is_dirty = True
+        self._on_news(frame)
+
+    def _on_other(self, frame: Frame) -> None:
+        sid, seq = getattr(frame, "sid", None), frame.seq
+        if sid is not None and seq is not None:
+            self._context.books.on_sequenced(sid, seq)
+        if isinstance(frame, UnknownFrame):
+            self._context.counters.unknown_messages += 1
+
+    def on_fill(self, fill: Fill, source: EventSource) -> None:
+        """A fill counts once, whichever way and how often it is reported; cash and position move with it."""
+        context = self._context
+        order = context.blotter.find(client_order_id=fill.client_order_id, order_id=fill.order_id)
+        if not self._ledger.apply_fill(fill, order, source):
+            return
+        if order is None:
+            self._incidents.raise_event(
+                "FOREIGN_FILL", Severity.CRITICAL, f"fill {fill.trade_id} belongs to no order of this session",
+                {"order_id": fill.order_id, "ticker": fill.ticker},
+            )  # fmt: skip
+        else:
+            self._fill_order(order, fill, source)
+        desk = context.desks.get(fill.ticker)
+        if desk is not None:
+            desk.trigger, desk.frame_ns = "fill", 0
+            self._on_change(desk)
+
+    def _fill_order(self, order: WorkingOrder, fill: Fill, source: EventSource) -> None:
+        try:
+            order.tracked.apply_fill(fill)
+        except EngineError as error:
+            self._incidents.raise_event(
+                "DESYNC", Severity.CRITICAL, f"fill {fill.trade_id} does not fit its order: {error}",
+                {"client_order_id": order.client_order_id},
+            )  # fmt: skip
+            return
+        detail = {"trade_id": fill.trade_id}
+        self._maker.note(order, OrderEventKind.FILL, source, detail=detail, apply=False)
+
+    def on_venue_order(self, record: VenueOrder, source: EventSource) -> None:
+        """The venue's own record of an order of ours, from the private feed or from REST."""
+        order = self._context.blotter.find(client_order_id=record.client_order_id, order_id=record.order_id)
+        if order is None:
+            return
+        tracked, before = order.tracked, order.tracked.status
+        try:
+            if tracked.order_id is None:
+                tracked.order_id = record.order_id
+            tracked.apply_venue_state(record.status, record.filled, record.remaining, record.last_update_reason)
+        except EngineError as error:
+            self._incidents.raise_event(
+                "DESYNC", Severity.CRITICAL, f"the venue's record does not fit our order: {error}",
+                {"client_order_id": order.client_order_id},
+            )  # fmt: skip
+            return
+        if tracked.status is not before:
+            kind = _kind(tracked.status)
+            self._maker.note(order, kind, source, outcome=record.last_update_reason, apply=False)
+        else:
+            self._context.blotter.touch(order)
+
+
+def _kind(status: OrderStatus) -> OrderEventKind:
+    return {
+        OrderStatus.CANCELED: OrderEventKind.CANCEL,
+        OrderStatus.EXPIRED: OrderEventKind.EXPIRE,
+        OrderStatus.UNKNOWN: OrderEventKind.LOSE,
+    }.get(status, OrderEventKind.ACCEPT)

@@ -1,0 +1,297 @@
+"""From a decision to orders: one resting order per market and side, moved, kept or taken away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from django.db import DatabaseError
+
+from apps.core.exceptions import Refused
+from apps.engine.decimals import format_money, format_price, format_quantity
+from apps.engine.limits import LimitRule, RiskDecision, RiskView, check_intent
+from apps.engine.orders import OrderEventKind, OrderStatus, TrackedOrder
+from apps.engine.strategies.base import Decision, Quote
+from apps.engine.types import OrderIntent, Side
+from apps.gateway.errors import GatewayError, NotFound, OutcomeUnknown, VenueRejected
+from apps.risk.selectors import strictest
+from apps.trading.choices import EventSource
+from apps.trading.services.orders import (
+    DecisionRecord,
+    IntentRecord,
+    OrderUpdate,
+    order_updates_store,
+    orders_commit,
+)
+
+from .blotter import WorkingOrder
+from .context import MarketDesk, SessionContext
+from .evaluate import Evaluator
+
+log = logging.getLogger(__name__)
+
+ORDER_LIFETIME_S = 120
+DENIAL_REPEAT_MS = 10_000
+# A quote that others have overtaken risks nothing by waiting; moving at every tick would only burn tokens and
+# queue place. One that stands too far inside is moved at once.
+PATIENCE_MS = 1_000
+REJECTION_PAUSE_MS = 1_000
+
+
+class MakerExecution:
+    """Pursues decisions. At most one order per market and side is open or on its way at any time."""
+
+    def __init__(self, context: SessionContext, evaluator: Evaluator, order_prefix: str) -> None:
+        self._context = context
+        self._evaluator = evaluator
+        self._prefix = order_prefix
+        self._count = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def pursue(self, desk: MarketDesk, decision: Decision, record: DecisionRecord) -> None:
+        """Starts what the decision wants of this market; work already under way is left to finish first."""
+        desk.is_restless = False
+        for side, quote in ((Side.BID, decision.bid), (Side.ASK, decision.ask)):
+            if side in desk.placing:
+                continue
+            order = desk.working.get(side)
+            if order is None:
+                if quote is None:
+                    continue
+                if self._context.clock.now_ms() >= desk.not_before_ms:
+                    self._place(desk, quote, record)
+                else:
+                    desk.is_restless = True
+            elif self._should_cancel(desk, order, quote):
+                self.cancel(order, "moved" if quote is not None else str(_side_reason(decision, side)))
+
+    def _should_cancel(self, desk: MarketDesk, order: WorkingOrder, quote: Quote | None) -> bool:
+        tracked = order.tracked
+        if tracked.status not in (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED):
+            return False
+        if quote is None:
+            return True
+        if quote.price == tracked.price:
+            return quote.quantity < tracked.remaining
+        too_eager = (tracked.price - quote.price) * tracked.side.sign > 0
+        if too_eager or self._context.clock.now_ms() - order.created_ms >= PATIENCE_MS:
+            return True
+        desk.is_restless = True
+        return False
+
+    def cancel(self, order: WorkingOrder, why: str) -> None:
+        """Asks the venue to take an order off; does nothing for one without a venue id or already on its way out."""
+        if order.tracked.order_id is None or order.tracked.status is OrderStatus.PENDING_CANCEL:
+            return
+        self.note(order, OrderEventKind.REQUEST_CANCEL, EventSource.OWN, outcome=why)
+        self._spawn(self._cancel(order))
+
+    async def settle_tasks(self) -> None:
+        """Waits for every request under way."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+
+    def note(
+        self,
+        order: WorkingOrder,
+        kind: OrderEventKind,
+        source: EventSource,
+        *,
+        outcome: str | None = None,
+        detail: dict[str, Any] | None = None,
+        apply: bool = True,
+    ) -> None:
+        """One event of an order: moves it (unless the caller has), stores it, frees its place when it has ended."""
+        context, tracked = self._context, order.tracked
+        if apply:
+            tracked.apply(kind, outcome)
+        order.changed_ms = context.last_activity_ms = context.clock.now_ms()
+        context.blotter.touch(order)
+        context.journal.post(
+            order_updates_store,
+            updates=(
+                OrderUpdate(
+                    client_order_id=order.client_order_id,
+                    order_pk=order.pk,
+                    at=context.now(),
+                    kind=kind,
+                    source=source,
+                    status=tracked.status,
+                    filled=tracked.filled,
+                    remaining=tracked.remaining,
+                    venue_order_id=tracked.order_id,
+                    outcome=outcome,
+                    detail=detail or {},
+                ),
+            ),
+        )
+        if not tracked.is_open:
+            self._free(order)
+
+    def _free(self, order: WorkingOrder) -> None:
+        desk = self._context.desks.get(order.tracked.ticker)
+        if desk is None:
+            return
+        if desk.working.get(order.tracked.side) is order:
+            del desk.working[order.tracked.side]
+        desk.is_dirty = True
+
+    def _place(self, desk: MarketDesk, quote: Quote, record: DecisionRecord) -> None:
+        intent = self._intent(desk, quote)
+        verdict = check_intent(intent, desk.armed.limits, self._risk_view(desk))
+        if not verdict.allowed and not self._is_new_denial(desk, verdict):
+            return
+        desk.placing.add(quote.side)
+        taken = self._evaluator.take(desk, record)
+        item = _intent_record(intent, taken, quote, verdict)
+        self._spawn(self._send(desk, item) if verdict.allowed else self._store_denial(desk, item))
+
+    def _intent(self, desk: MarketDesk, quote: Quote) -> OrderIntent:
+        self._count += 1
+        return OrderIntent(
+            client_order_id=f"{self._prefix}-{self._count:x}",
+            ticker=desk.ticker,
+            side=quote.side,
+            price=quote.price,
+            quantity=quote.quantity,
+            expires_at_s=self._context.clock.now_ms() // 1000 + ORDER_LIFETIME_S,
+        )
+
+    def _risk_view(self, desk: MarketDesk) -> RiskView:
+        context = self._context
+        return RiskView(
+            trading_state=strictest((context.gate.state, desk.armed.state)),
+            position=context.portfolio.position(desk.ticker).quantity,
+            resting_bids=context.blotter.resting(desk.ticker, Side.BID),
+            resting_asks=context.blotter.resting(desk.ticker, Side.ASK),
+            total_exposure=context.portfolio.exposure().total + context.blotter.resting_cost,
+        )
+
+    def _is_new_denial(self, desk: MarketDesk, verdict: RiskDecision) -> bool:
+        """The same rule refusing the same market again is one fact, not thousands."""
+        now_ms = self._context.clock.now_ms()
+        if desk.last_denial and desk.last_denial[0] == verdict.rule and now_ms - desk.last_denial[1] < DENIAL_REPEAT_MS:
+            return False
+        desk.last_denial = (verdict.rule, now_ms)
+        return True
+
+    async def _store_denial(self, desk: MarketDesk, item: IntentRecord) -> None:
+        if await self._commit(desk, item) is not None:
+            self._context.counters.denied += 1
+        desk.placing.discard(item.intent.side)
+
+    async def _commit(self, desk: MarketDesk, item: IntentRecord) -> int | None:
+        """The order's key once it is stored; None when the database or the lease refused, and nothing may be sent."""
+        context = self._context
+        try:
+            keys = await context.journal.commit(
+                orders_commit, session=context.session, records=(item,), now=context.now()
+            )
+        except Refused as refusal:
+            context.gate.block("refused", refusal.message)
+            return None
+        except DatabaseError:
+            desk.not_before_ms = context.clock.now_ms() + REJECTION_PAUSE_MS
+            return None
+        return keys[item.intent.client_order_id]
+
+    async def _send(self, desk: MarketDesk, item: IntentRecord) -> None:
+        context, intent, frame_ns = self._context, item.intent, desk.frame_ns
+        try:
+            pk = await self._commit(desk, item)
+            if pk is None:
+                return
+            tracked = TrackedOrder.of(intent)
+            tracked.apply(OrderEventKind.SUBMIT)
+            order = WorkingOrder(tracked, pk, desk.armed.pk, desk.armed.fee_rule, context.clock.now_ms(), item.reason)
+            context.blotter.add(order)
+            desk.working[intent.side] = order
+        finally:
+            desk.placing.discard(intent.side)
+        closed = context.gate.closed_because()
+        if closed is not None:
+            self.note(order, OrderEventKind.CANCEL, EventSource.OWN, outcome=f"not sent: {closed}")
+            return
+        context.counters.orders += 1
+        if frame_ns:
+            context.frame_to_wire_us.append((time.time_ns() - frame_ns) // 1000)
+        await self._submit(desk, order, intent)
+
+    async def _submit(self, desk: MarketDesk, order: WorkingOrder, intent: OrderIntent) -> None:
+        """1. accepted  2. rejected by the venue  3. provably not executed  4. unknown, left to reconciliation."""
+        context = self._context
+        try:
+            ack = await context.venue.submit(intent)
+        except VenueRejected as error:
+            context.counters.rejected += 1
+            desk.not_before_ms = context.clock.now_ms() + REJECTION_PAUSE_MS
+            self._late(order, OrderEventKind.REJECT, str(error))
+        except OutcomeUnknown as error:
+            self._late(order, OrderEventKind.LOSE, str(error))
+        except GatewayError as error:
+            desk.not_before_ms = context.clock.now_ms() + REJECTION_PAUSE_MS
+            self._late(order, OrderEventKind.CANCEL, f"not sent: {error}")
+        else:
+            order.tracked.apply_ack(ack.order_id, ack.filled, ack.remaining)
+            self.note(order, OrderEventKind.ACCEPT, EventSource.ACK, detail={"venue_ts_ms": ack.ts_ms}, apply=False)
+            desk.is_dirty = True
+
+    async def _cancel(self, order: WorkingOrder) -> None:
+        """1. canceled  2. not resting any more, perhaps filled: ask its record  3. unknown  4. not sent: resting."""
+        tracked = order.tracked
+        assert tracked.order_id is not None
+        try:
+            ack = await self._context.venue.cancel(tracked.order_id, tracked.ticker)
+        except OutcomeUnknown as error:
+            self._late(order, OrderEventKind.LOSE, str(error))
+        except (NotFound, VenueRejected) as error:
+            self._late(order, OrderEventKind.CANCEL_REJECT, str(error))
+        except GatewayError as error:
+            self._late(order, OrderEventKind.LOSE, f"cancel not sent: {error}")
+        else:
+            self._context.counters.canceled += 1
+            tracked.apply_cancel(ack.reduced_by)
+            self.note(order, OrderEventKind.CANCEL, EventSource.ACK, apply=False)
+
+    def _late(self, order: WorkingOrder, kind: OrderEventKind, outcome: str) -> None:
+        """A reply that came after the private feed had already ended the order changes nothing."""
+        if order.tracked.is_open:
+            self.note(order, kind, EventSource.ACK, outcome=outcome)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A bug in the order path: shut the gate for good and let the session end with the reason.
+            self._context.counters.errors += 1
+            self._context.gate.block("bug", f"order path failed: {error!r}")
+            log.error("order path failed", exc_info=error)
+
+
+def _side_reason(decision: Decision, side: Side) -> str:
+    return str(decision.bid_reason if side is Side.BID else decision.ask_reason)
+
+
+def _intent_record(intent: OrderIntent, record: DecisionRecord, quote: Quote, verdict: RiskDecision) -> IntentRecord:
+    if verdict.allowed:
+        return IntentRecord(intent, record, str(quote.reason))
+    detail = {"rule": str(verdict.rule), "observed": _shown(verdict, verdict.observed)}
+    detail["limit"] = _shown(verdict, verdict.limit)
+    return IntentRecord(intent, record, str(quote.reason), denial=verdict.reason, denial_detail=detail)
+
+
+def _shown(verdict: RiskDecision, value: int | None) -> str | None:
+    if value is None:
+        return None
+    if verdict.rule in (LimitRule.MIN_PRICE, LimitRule.MAX_PRICE):
+        return format_price(value)
+    if verdict.rule in (LimitRule.MAX_CONTRACTS_PER_MARKET, LimitRule.REDUCING_ONLY):
+        return format_quantity(value)
+    return format_money(value)

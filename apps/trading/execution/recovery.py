@@ -1,0 +1,67 @@
+"""Starting is recovering: what the database knows of the account, brought back into memory."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import Sum
+
+from apps.engine.decimals import money_from_decimal, price_from_decimal
+from apps.engine.orders import OPEN_STATUSES, OrderEventKind, OrderStatus
+from apps.engine.portfolio import Portfolio
+from apps.engine.ports import VenueBalance
+from apps.engine.types import Money
+from apps.marketdata.models import Market
+from apps.trading.mapping import order_from_row, position_from_row
+from apps.trading.models import CashEntry, Fill, Order, Position, Settlement, TradingSession
+from apps.trading.services.ledger import opening_balance_record
+
+from .blotter import WorkingOrder
+from .context import SessionContext
+
+REMEMBER_FILLS = timedelta(days=2)
+
+
+def venue_opening(*, context: SessionContext, balance: VenueBalance) -> Money:
+    """Own cash as the session finds it. An account without a ledger gets its first entry from the venue's figure."""
+    entries = CashEntry.objects.filter(account=context.account)
+    if not entries.exists():
+        opening_balance_record(
+            account_id=context.account.pk,
+            cash=balance.cash,
+            reference=f"session {context.session.pk}",
+            now=context.now(),
+        )
+    own = entries.aggregate(total=Sum("amount"))["total"]
+    TradingSession.objects.filter(pk=context.session.pk).update(opening_cash=own)
+    return money_from_decimal(own)
+
+
+def load_portfolio(*, context: SessionContext) -> None:
+    """Own cash is the ledger's sum; positions, counted fills and settled markets come from their rows."""
+    account = context.account
+    cash = CashEntry.objects.filter(account=account).aggregate(total=Sum("amount"))["total"]
+    since = context.now() - REMEMBER_FILLS
+    settled = Settlement.objects.filter(account=account).values_list("market__ticker", "value")
+    context.portfolio = Portfolio(
+        money_from_decimal(cash),
+        [position_from_row(row) for row in Position.objects.filter(account=account).select_related("market")],
+        Fill.objects.filter(account=account, filled_at__gte=since).values_list("trade_id", flat=True),
+        {ticker: price_from_decimal(value) for ticker, value in settled},
+    )
+
+
+def recover_orders(*, context: SessionContext) -> None:
+    """Orders an earlier session left open. Their outcome is not known until the venue's records tell."""
+    rows = Order.objects.filter(account=context.account, status__in=OPEN_STATUSES).select_related("market")
+    for row in rows:
+        tracked = order_from_row(row)
+        if tracked.status is not OrderStatus.UNKNOWN:
+            tracked.apply(OrderEventKind.LOSE, "its session ended")
+        created_ms = int(row.created_at.timestamp() * 1000)
+        context.blotter.add(WorkingOrder(tracked, row.pk, row.market_id, None, created_ms, row.reason))
+
+
+def market_keys() -> dict[str, int]:
+    """Primary key of every market, so that a fill can always be stored."""
+    return dict(Market.objects.values_list("ticker", "pk"))
