@@ -9,3 +9,7 @@ class FeedState(TextChoices):
     LIVE = "live", "Live"
     DEGRADED = "degraded", "Degraded"
     DOWN = "down", "Down"
+
+
+# Our word beside the exchange's market statuses: asked for by name, the exchange does not know it any more.
+GONE = "gone"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 
 from apps.core.append_only import AppendOnlyModel
@@ -43,6 +45,12 @@ class Event(models.Model):
         return self.ticker
 
 
+class MarketQuerySet(models.QuerySet):
+    def open_at(self, at: datetime) -> MarketQuerySet:
+        """Markets that take orders at this time; a closing that has passed counts before the exchange says so."""
+        return self.filter(status="active", open_at__lte=at, close_at__gt=at)
+
+
 class Market(models.Model):
     """One yes/no question. `price_ranges` is the exchange's own list and the only source of the grid."""
 
@@ -61,6 +69,8 @@ class Market(models.Model):
     volume = QuantityField(null=True, blank=True)
     open_interest = QuantityField(null=True, blank=True)
     updated_at = models.DateTimeField()
+
+    objects = MarketQuerySet.as_manager()
 
     class Meta:
         ordering = ["ticker"]

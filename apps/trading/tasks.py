@@ -9,18 +9,18 @@ from apps.trading.execution.launch import run_session
 from apps.trading.models import Account
 
 
-@shared_task(name="trading.ensure_sessions", queue="default", ignore_result=True)
+@shared_task(name="trading.ensure_sessions", ignore_result=True)
 def ensure_sessions(**_: object) -> None:
     operations.sessions_ensure(now=timezone.now())
 
 
-@shared_task(name="trading.run_session", queue="trading", ignore_result=True, acks_late=False)
+@shared_task(name="trading.run_session", ignore_result=True)
 def run_trading_session(*, account_id: int, **_: object) -> None:
     """Long-lived: ends when the worker stops, when asked to, or when another session holds the lease."""
     if not stopping.is_set():
         run_session(account=Account.objects.get(pk=account_id), stopping=stopping)
 
 
-@shared_task(name="trading.kill_sweep", queue="default", ignore_result=True)
+@shared_task(name="trading.kill_sweep", ignore_result=True)
 def kill_sweep(*, kill_run_id: int, **_: object) -> None:
     operations.kill_sweep(kill_run_id=kill_run_id)

@@ -1,0 +1,104 @@
+"""Mission control over a socket: rendered pieces, at most four times a second, only those that changed.
+
+A nudge only says "look again"; what is shown is always re-read. Without nudges it looks again every two seconds by
+itself, so a lost one costs no more than that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from apps.core.live import group_name
+from apps.trading.selectors import account_default
+
+from .fragments import render_parts
+from .mission import facts_read, mission_build
+from .state import Facts, Mission
+
+COALESCE_S = 0.25
+SLOW_S = 2.0
+FACTS_S = 1.0
+WHOLE_S = 5.0
+SIGNED_OUT = 4401
+
+log = logging.getLogger(__name__)
+
+
+class LiveConsumer(AsyncWebsocketConsumer):
+    """`ws/live/?market=…&q=…`. Refuses everybody who is not a signed-in member of staff."""
+
+    async def connect(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+        user = self.scope.get("user")
+        if user is None or not user.is_authenticated or not user.is_staff:
+            await self.close()
+            return
+        query = parse_qs(self.scope["query_string"].decode())
+        self._selected = query.get("market", [""])[0]
+        self._query = query.get("q", [""])[0]
+        self._user_id = user.pk
+        self._sent: dict[str, str] = {}
+        self._facts: Facts | None = None
+        self._changed = asyncio.Event()
+        self._changed.set()
+        await self.accept()
+        try:
+            await self.channel_layer.group_add(group_name("mission"), self.channel_name)
+        except (RedisError, OSError):
+            log.warning("no nudges: the channel layer is away; sending at the slow pace")
+        self._task = asyncio.create_task(self._send_changes())
+
+    async def disconnect(self, code: int) -> None:
+        if self._task is None:
+            return
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        with contextlib.suppress(RedisError, OSError):
+            await self.channel_layer.group_discard(group_name("mission"), self.channel_name)
+
+    async def live_changed(self, event: dict[str, Any]) -> None:
+        self._changed.set()
+
+    async def _send_changes(self) -> None:
+        clock = asyncio.get_running_loop().time
+        whole_at = clock()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), SLOW_S)
+            self._changed.clear()
+            if clock() - whole_at >= WHOLE_S:
+                # Everything again, which repairs whatever a page missed or put off.
+                self._sent, whole_at = {}, clock()
+            parts = await self._render()
+            if parts is None:
+                await self.close(SIGNED_OUT)
+                return
+            fresh = [html for name, html in parts.items() if self._sent.get(name) != html]
+            self._sent = parts
+            if fresh:
+                await self.send("\n".join(fresh))
+            await asyncio.sleep(COALESCE_S)
+
+    @database_sync_to_async
+    def _render(self) -> dict[str, str] | None:
+        """The pieces, or None once this person may no longer see them."""
+        now = timezone.now()
+        if self._facts is None or (now - self._facts.read_at).total_seconds() >= FACTS_S:
+            if not get_user_model().objects.filter(pk=self._user_id, is_active=True, is_staff=True).exists():
+                return None
+            self._facts = facts_read(account=account_default(), now=now)
+        return render_parts(self._mission(now))
+
+    def _mission(self, now: Any) -> Mission:
+        return mission_build(selected=self._selected, query=self._query, now=now, facts=self._facts)

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+
+from apps.engine.errors import EngineError
+from apps.engine.strategies.params import ParamInfo, Unit, describe, params_from_mapping
+from apps.engine.strategies.registry import strategy
+from apps.governance.choices import Vote
+from apps.risk.choices import Scope
+from apps.trading.choices import OrderStatus
+from apps.trading.models import Account, ParameterSet, StrategyConfig
+from apps.trading.selectors import OrderFilter
+
+EVERYTHING = "global:"
+STOP_REASON = "Operator stop from the console"
+
+
+class KillForm(forms.Form):
+    """The reason is filled in already: stopping must cost no typing."""
+
+    target = forms.ChoiceField(label="What to stop")
+    reason = forms.CharField(label="Reason", max_length=500, required=False, initial=STOP_REASON)
+
+    def __init__(self, *args: Any, account: str, market: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(EVERYTHING, "Everything, on all accounts")]
+        if account:
+            choices.append((f"{Scope.ACCOUNT.value}:{account}", f"Account {account}"))
+        if market:
+            choices.append((f"{Scope.MARKET.value}:{market}", f"Market {market}"))
+        field = self.fields["target"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+        field.initial = EVERYTHING
+
+    def scope(self) -> tuple[str, str]:
+        kind, _, which = self.cleaned_data["target"].partition(":")
+        return kind, which
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(label="Reason", max_length=1000, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class VoteForm(ReasonForm):
+    vote = forms.ChoiceField(choices=Vote.choices, widget=forms.HiddenInput)
+
+
+class OrderFilterForm(forms.Form):
+    market = forms.CharField(required=False, max_length=160)
+    status = forms.ChoiceField(required=False, choices=[("", "Any"), *OrderStatus.choices])
+    side = forms.ChoiceField(required=False, choices=[("", "Both"), ("bid", "Buy YES"), ("ask", "Sell YES")])
+    open = forms.BooleanField(required=False, label="Open only")
+
+    def narrowed(self) -> OrderFilter:
+        """The valid part of what was asked; a value that does not exist narrows to nothing it names."""
+        data = self.cleaned_data if self.is_valid() else getattr(self, "cleaned_data", {})
+        return OrderFilter(
+            market=data.get("market", ""),
+            status=data.get("status", ""),
+            side=data.get("side", ""),
+            is_open=data.get("open", False),
+        )
+
+
+class ExportForm(forms.Form):
+    account = forms.ModelChoiceField(queryset=Account.objects.none(), empty_label=None)
+    days = forms.IntegerField(label="Days up to now", min_value=1, max_value=366, initial=30)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["account"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Account.objects.all()
+
+    def window(self, now: datetime) -> tuple[datetime, datetime]:
+        return now - timedelta(days=self.cleaned_data["days"]), now
+
+
+UNITS = {
+    Unit.PRICE: "dollars",
+    Unit.QUANTITY: "contracts",
+    Unit.COUNT: "count",
+    Unit.MILLISECONDS: "milliseconds",
+    Unit.FLAG: "yes or no",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterLine:
+    """One parameter of the form with what is in force, for the template."""
+
+    field: forms.BoundField
+    info: ParamInfo
+
+    @property
+    def unit(self) -> str:
+        return UNITS.get(self.info.unit, self.info.unit.value)
+
+    @property
+    def bounds(self) -> str:
+        return "" if self.info.low is None else f"{self.info.low} to {self.info.high}"
+
+
+class ParametersForm(ReasonForm):
+    """Fields, units and bounds come from the engine's own schema of the strategy."""
+
+    field_order = None
+
+    def __init__(self, *args: Any, config: StrategyConfig, in_force: ParameterSet | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        params_type = strategy(config.version.strategy.kernel).params_type
+        self._base = params_from_mapping(params_type(), in_force.values) if in_force else params_type()
+        self._infos = describe(self._base)
+        for info in self._infos:
+            self.fields[info.name] = _parameter_field(info)
+        self.order_fields([*(info.name for info in self._infos), "reason"])
+
+    def lines(self) -> list[ParameterLine]:
+        return [ParameterLine(self[info.name], info) for info in self._infos]
+
+    def values(self) -> dict[str, str]:
+        return {info.name: self.cleaned_data[info.name] for info in self._infos}
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        given = {info.name: data[info.name] for info in self._infos if info.name in data}
+        try:
+            params_from_mapping(self._base, given)
+        except EngineError as error:
+            name = getattr(error, "name", None)
+            self.add_error(name if name in self.fields else None, getattr(error, "problem", str(error)))
+        return data
+
+
+def _parameter_field(info: ParamInfo) -> forms.Field:
+    label = info.name.replace("_", " ").capitalize()
+    if info.unit is Unit.FLAG:
+        return forms.ChoiceField(label=label, choices=[("true", "Yes"), ("false", "No")], initial=info.value)
+    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+    return forms.CharField(label=label, max_length=24, initial=info.value, widget=widget)

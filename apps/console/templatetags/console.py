@@ -1,0 +1,177 @@
+"""Numbers and times as the console shows them: fixed decimals per unit, signs, arrows, and the age of everything."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.template import Context
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from apps.console import words
+
+register = template.Library()
+UNKNOWN = "\N{EM DASH}"
+MINUS = "\N{MINUS SIGN}"
+_CENT = Decimal("0.01")
+
+
+@register.filter
+def price(value: Decimal | None) -> str:
+    """Dollars of the YES leg, 4 decimals."""
+    return UNKNOWN if value is None else f"{value:.4f}"
+
+
+@register.filter
+def cents(value: Decimal | None) -> str:
+    """A difference of prices in cents."""
+    return UNKNOWN if value is None else f"{value * 100:.2f}¢"
+
+
+@register.filter
+def contracts(value: Decimal | None) -> str:
+    return UNKNOWN if value is None else f"{value:,.2f}".replace("-", MINUS)
+
+
+@register.filter
+def signed_contracts(value: Decimal | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{_sign(value)}{abs(value):,.2f}"
+
+
+@register.filter
+def money(value: Decimal | None) -> str:
+    """Dollars: cents when that is exact, else all 6 decimals, never rounded."""
+    if value is None:
+        return UNKNOWN
+    places = 2 if value == value.quantize(_CENT) else 6
+    return f"{MINUS if value < 0 else ''}${abs(value):,.{places}f}"
+
+
+@register.filter
+def signed_money(value: Decimal | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{_sign(value)}{money(abs(value))}"
+
+
+@register.filter
+def arrow(value: Decimal | None) -> str:
+    """The direction in a shape, so that color never says it alone."""
+    if not value:
+        return ""
+    return "\N{BLACK UP-POINTING TRIANGLE}" if value > 0 else "\N{BLACK DOWN-POINTING TRIANGLE}"
+
+
+@register.filter
+def tone(value: Decimal | None) -> str:
+    if not value:
+        return "flat"
+    return "gain" if value > 0 else "loss"
+
+
+@register.filter
+def in_words(code: str) -> str:
+    return words.in_words(code)
+
+
+@register.filter
+def lamp(state: str) -> str:
+    return words.lamp(state)
+
+
+@register.filter
+def is_quoting(reason: str) -> bool:
+    return reason in words.QUOTING
+
+
+@register.filter
+def side_words(side: str) -> str:
+    return {"bid": "Buy YES", "ask": "Sell YES"}.get(side, side)
+
+
+@register.filter
+def short_ticker(ticker: str) -> str:
+    """Series and strike; the date between them gives way."""
+    return ticker if len(ticker) <= 20 else f"{ticker[:8]}…{ticker[-10:]}"
+
+
+@register.filter
+def utc(value: datetime | None) -> str:
+    return UNKNOWN if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+@register.filter
+def utc_ms(value: datetime | None) -> str:
+    """To the millisecond, where the order of things matters."""
+    if value is None:
+        return UNKNOWN
+    value = value.astimezone(UTC)
+    return f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03d} UTC"
+
+
+@register.simple_tag(takes_context=True)
+def age(context: Context, at: datetime | None, bound: int | None = None) -> SafeString:
+    """How old, in words; the page ticks it on. Past `bound` seconds it says since when it is stale."""
+    if at is None:
+        return mark_safe('<span class="age none">no time known</span>')
+    seconds = _seconds(context, at)
+    text = span_words(seconds)
+    is_stale = bound is not None and seconds > bound
+    if is_stale:
+        text = f"stale since {at.astimezone(UTC):%H:%M:%S}Z, {text}"
+    return format_html(
+        '<time class="age{}" datetime="{}" data-at="{}" data-bound="{}" title="{}">{}</time>',
+        " stale" if is_stale else "",
+        at.astimezone(UTC).isoformat(),
+        int(at.timestamp() * 1000),
+        "" if bound is None else bound,
+        utc(at),
+        text,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def freshness(context: Context, at: datetime | None, bound: int | None = None) -> str:
+    """Class for the block whose numbers are as old as `at`."""
+    if at is None or bound is None:
+        return ""
+    return "is-stale" if _seconds(context, at) > bound else ""
+
+
+@register.simple_tag(takes_context=True)
+def query_with(context: Context, **changes: Any) -> str:
+    """The page's own query string with some of it changed; an empty value removes a name."""
+    query = context["request"].GET.copy()
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value not in (None, ""):
+            query[name] = value
+    return f"?{query.urlencode()}"
+
+
+def span_words(seconds: int) -> str:
+    """`3 s`, `4 min 10 s`, `25 min`, `2 h 5 min`, `3 d 4 h`; the page's script says it the same way."""
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    if seconds < 86_400:
+        return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h"
+
+
+def _seconds(context: Context, at: datetime) -> int:
+    return max(0, (context["now"] - at) // timedelta(seconds=1))
+
+
+def _sign(value: Decimal) -> str:
+    if value == 0:
+        return ""
+    return "+" if value > 0 else MINUS

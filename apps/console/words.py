@@ -1,0 +1,52 @@
+"""Codes of the platform in plain words, for the screen."""
+
+from __future__ import annotations
+
+REASONS = {
+    "joined_inside": "Quoting one tick inside",
+    "keep": "Keeping what rests",
+    "params_missing": "No approved parameters",
+    "trading_state": "Trading is not active",
+    "market_not_open": "Market is not open",
+    "feed_stale": "Feed is stale",
+    "book_unquotable": "Book cannot be trusted",
+    "position_unknown": "Position is not known",
+    "no_bid": "Nobody else bids",
+    "no_ask": "Nobody else offers",
+    "would_cross": "Others' bid meets their ask",
+    "spread_below_minimum": "Spread under the minimum",
+    "no_price_inside": "No price inside the spread",
+    "one_price_inside": "One price inside, other side has it",
+    "outside_price_band": "Outside the price band",
+    "position_at_maximum": "Position at its maximum",
+    "side_off": "Side is switched off",
+}
+QUOTING = frozenset({"joined_inside", "keep"})
+
+LAMPS = {
+    "running": "ok",
+    "live": "ok",
+    "active": "ok",
+    "starting": "wait",
+    "reconciling": "wait",
+    "connecting": "wait",
+    "stopping": "wait",
+    "paused": "warn",
+    "reducing": "warn",
+    "degraded": "warn",
+    "halted": "stop",
+    "failed": "stop",
+    "down": "stop",
+    "stopped": "idle",
+    "off": "idle",
+}
+
+
+def in_words(code: str) -> str:
+    """The phrase for a reason; a code nobody wrote words for yet is shown with its underscores opened."""
+    return REASONS.get(code, code.replace("_", " ").capitalize())
+
+
+def lamp(state: str) -> str:
+    """ok, wait, warn, stop or idle; a state nobody knows is a warning."""
+    return LAMPS.get(state, "warn")

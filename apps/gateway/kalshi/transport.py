@@ -1,0 +1,222 @@
+"""One request builder for all REST calls: budget, signature, send, and the typed meaning of what came back.
+
+Reads may be repeated with bounded backoff. Writes are sent once: after a write left us, anything but a clear
+answer is `OutcomeUnknown`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Protocol, TypeVar
+from urllib.parse import quote, urlencode
+
+import httpx2
+import msgspec
+
+from apps.gateway.clock import Clock
+from apps.gateway.errors import (
+    BadMessage,
+    ConnectFailed,
+    IdentityMismatch,
+    RateLimited,
+    ReadFailed,
+    ReplyTimeout,
+    RequestRefused,
+    Retryable,
+    UndecodableReply,
+)
+from apps.gateway.kalshi.bodies import parse
+from apps.gateway.kalshi.error_bodies import error_of
+from apps.gateway.kalshi.limits import API_PREFIX
+from apps.gateway.kalshi.signing import Signer
+from apps.gateway.throttle import Budget, Sleep
+
+T = TypeVar("T")
+Params = Mapping[str, Any]
+
+READ_ATTEMPTS = 4
+MAX_PAGES = 1000
+MAX_NOTE = 160
+MAX_BODY_BYTES = 64 * 1024 * 1024
+_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+
+
+class Page(Protocol):
+    @property
+    def cursor(self) -> str | None: ...
+
+
+PageT = TypeVar("PageT", bound=Page)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One REST call. `template` names the path with `:param` for its cost; `items` multiplies it (batches).
+
+    `reads_5xx`: the body is wanted even with a 5xx (exchange status during an outage).
+    """
+
+    method: str
+    template: str
+    path_params: Mapping[str, str] = field(default_factory=dict)
+    params: Params = field(default_factory=dict)
+    body: Any = None
+    items: int = 1
+    priority: bool = False
+    reads_5xx: bool = False
+
+    @property
+    def is_write(self) -> bool:
+        return self.method != "GET"
+
+    @property
+    def path(self) -> str:
+        path = self.template
+        for name, value in self.path_params.items():
+            if not value:
+                raise RequestRefused(f"{self.template}: {name} is empty")
+            path = path.replace(f":{name}", quote(value, safe=""))
+        return path
+
+
+def query_pairs(params: Params) -> list[tuple[str, str]]:
+    """Query in order: None is left out, booleans are `true`/`false`, a sequence repeats its name."""
+    return [
+        (name, str(one).lower() if isinstance(one, bool) else str(one))
+        for name, value in params.items()
+        if value is not None
+        for one in (value if isinstance(value, list | tuple) else (value,))
+    ]
+
+
+def backoff_s(attempt: int, rng: Random) -> float:
+    """Pause before retry `attempt` (from 0): 0.1, 0.2, 0.4 ... at most 1 s, plus up to half of it as jitter."""
+    base = min(1.0, 0.1 * float(1 << attempt))
+    return base + rng.random() * base / 2
+
+
+class RestTransport:
+    """Sends calls to `base_url` (which ends in the API prefix). Not aware of any endpoint."""
+
+    def __init__(
+        self,
+        base_url: str,
+        signer: Signer | None,
+        budget: Budget,
+        clock: Clock,
+        *,
+        client: httpx2.AsyncClient | None = None,
+        rng: Random | None = None,
+        timeout_s: float = 10.0,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._base = httpx2.URL(base_url.rstrip("/"))
+        self._signer = signer
+        self.budget = budget
+        self.clock = clock
+        self._owns_client = client is None
+        # No proxy or netrc from the environment: a signed order must go where it was addressed.
+        self._client = client or httpx2.AsyncClient(timeout=timeout_s, trust_env=False)
+        self._rng = rng or Random()
+        self._sleep = sleep
+        self.refused_rows: Counter[str] = Counter()
+
+    async def aclose(self) -> None:
+        if self._owns_client:
+            await self._client.aclose()
+
+    async def call(self, kind: type[T], call: Call) -> T:
+        """Send and read the answer as `kind`. Reads are repeated on `Retryable`, writes never."""
+        attempts = 1 if call.is_write else READ_ATTEMPTS
+        for attempt in range(attempts):
+            try:
+                return await self._once(kind, call)
+            except Retryable:
+                if attempt + 1 >= attempts:
+                    raise
+            await self._sleep(backoff_s(attempt, self._rng))
+        raise AssertionError("unreachable")
+
+    async def pages(self, kind: type[PageT], call: Call, *, max_pages: int = MAX_PAGES) -> AsyncIterator[PageT]:
+        """All pages; an empty or null cursor ends them, a repeated one or too many raise `ReadFailed`."""
+        cursor: str | None = None
+        seen: set[str] = set()
+        for _ in range(max_pages):
+            params = {**call.params, "cursor": cursor}
+            page = await self.call(kind, Call(call.method, call.template, call.path_params, params))
+            yield page
+            cursor = page.cursor or None
+            if cursor is None:
+                return
+            if cursor in seen:
+                raise ReadFailed(f"{call.template}: the same cursor came twice")
+            seen.add(cursor)
+        raise ReadFailed(f"{call.template}: more than {max_pages} pages")
+
+    def readable(self, kind: type[T], rows: Iterable[msgspec.Raw]) -> Iterator[T]:
+        """Each row that can be read; the others are counted in `refused_rows`. For catalogues only: one odd
+        market must not hide a thousand, whereas an account's rows are read all or not at all."""
+        for row in rows:
+            try:
+                yield parse(kind, bytes(row))
+            except BadMessage as e:
+                self.refused_rows[str(e)[:MAX_NOTE]] += 1
+
+    async def _once(self, kind: type[T], call: Call) -> T:
+        request = self._build(call)
+        cost = self.budget.costs.cost(call.method, API_PREFIX + call.template) * call.items
+        await self.budget.acquire(cost, write=call.is_write, priority=call.priority)
+        self._sign(request)
+        data = await self._send(request, call)
+        try:
+            return parse(kind, data or b"{}")
+        except BadMessage as e:
+            if call.is_write:
+                raise UndecodableReply(f"{call.method} {call.template}: {e}") from e
+            raise
+
+    def _build(self, call: Call) -> httpx2.Request:
+        url = f"{self._base}{call.path}"
+        headers = {"Accept": "application/json"}
+        content = None
+        if call.body is not None:
+            content = msgspec.json.encode(call.body)
+            headers["Content-Type"] = "application/json"
+        query = urlencode(query_pairs(call.params))
+        if query:
+            url = f"{url}?{query}"
+        return self._client.build_request(call.method, url, content=content, headers=headers)
+
+    def _sign(self, request: httpx2.Request) -> None:
+        # After the budget's wait: a signature older than the venue's clock window would be refused.
+        if self._signer is not None:
+            path = request.url.raw_path.decode("ascii")
+            request.headers.update(self._signer.headers(request.method, path))
+
+    async def _send(self, request: httpx2.Request, call: Call) -> bytes:
+        what = f"{call.method} {call.template}"
+        try:
+            response = await self._client.send(request)
+        except _NOT_SENT as e:
+            raise ConnectFailed(f"{what}: {type(e).__name__}") from None
+        except httpx2.HTTPError as e:
+            failed = ReplyTimeout if call.is_write else ReadFailed
+            raise failed(f"{what}: {type(e).__name__}") from None
+        wanted = 200 <= response.status_code < 300 or (call.reads_5xx and response.status_code >= 500)
+        if wanted and len(response.content) <= MAX_BODY_BYTES:
+            return response.content
+        about_order = "/orders/:order_id" in call.template
+        error = error_of(response.status_code, response.content, is_write=call.is_write, about_order=about_order)
+        if isinstance(error, RateLimited):
+            (self.budget.write if call.is_write else self.budget.read).drain()
+        raise error
+
+
+def must_match(what: str, sent: str, got: str | None) -> None:
+    """Raise `IdentityMismatch` when a reply names something else than what we sent."""
+    if got and got != sent:
+        raise IdentityMismatch(f"{what}: sent {sent}, the reply is about {got}")

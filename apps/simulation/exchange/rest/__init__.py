@@ -1,0 +1,1 @@
+"""The REST side of the exchange: routing, authentication, parameters and handlers."""

@@ -1,0 +1,1 @@
+"""Starts, watches and stops the platform's processes, and runs its checks. Knows no Django."""

@@ -1,0 +1,65 @@
+"""The checks of `deploy/test`, in the order they run: the quick ones first."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PYTHON = sys.executable
+_BIN = Path(sys.executable).parent
+_PLAIN = "not browser and not conformance"
+# Needs no database, so running it a second time on PostgreSQL would tell nothing.
+_WITHOUT_DATABASE = ("architecture", "bench", "browser", "deploy", "engine", "gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command; `needs` names what must be there first ("postgres", "chromium")."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    needs: str = ""
+
+
+# What a deployment sets; `check --deploy` judges the settings as they are there.
+_DEPLOYED = {
+    "SECRET_KEY": "a-long-key-for-the-deployment-check-only-0123456789-abcdefghij",
+    "SECURE_COOKIES": "1",
+    "SECURE_SSL_REDIRECT": "1",
+    "SECURE_HSTS_SECONDS": "31536000",
+}
+
+
+def _tool(name: str, *arguments: str) -> list[str]:
+    return [str(_BIN / name), *arguments]
+
+
+def _manage(*arguments: str) -> list[str]:
+    return [PYTHON, "manage.py", *arguments]
+
+
+def _pytest(marks: str, *arguments: str) -> list[str]:
+    return [PYTHON, "-m", "pytest", "-m", marks, *arguments]
+
+
+def steps() -> list[Step]:
+    ignored = [f"--ignore=tests/{name}" for name in _WITHOUT_DATABASE]
+    return [
+        Step("ruff", _tool("ruff", "check", ".")),
+        Step("format", _tool("ruff", "format", "--check", ".")),
+        Step("imports", _tool("lint-imports")),
+        Step("types", _tool("mypy")),
+        Step("django", _manage("check", "--fail-level", "WARNING")),
+        Step("migrations", _manage("makemigrations", "--check", "--dry-run")),
+        Step("migrate", _manage("migrate", "--noinput", "--verbosity", "0")),
+        Step("seed", _manage("seed_demo")),
+        Step("deployment", _manage("check", "--deploy", "--fail-level", "WARNING"), _DEPLOYED),
+        Step("tests on SQLite", _pytest(_PLAIN, "-n", "2")),
+        Step("tests on PostgreSQL", _pytest(_PLAIN, "-n", "2", *ignored), needs="postgres"),
+        Step("conformance", _pytest("conformance")),
+        Step("browser", _pytest("browser"), needs="chromium"),
+        Step("smoke", [PYTHON, "-m", "deploy.launcher.up", "--check", "20"]),
+    ]

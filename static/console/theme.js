@@ -1,0 +1,6 @@
+// Runs before the first paint, so that the remembered theme does not flash.
+(() => {
+  "use strict";
+  const theme = localStorage.getItem("theme");
+  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+})();

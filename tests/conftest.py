@@ -1,0 +1,109 @@
+"""Shared by every test: no network beyond this machine, a private Redis on demand, one fixed moment."""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings as django_settings
+
+from apps.core import live
+from deploy.launcher import redis_server
+from deploy.launcher.network import LOOPBACK, free_port, redis_answers
+from deploy.launcher.registry import Registry
+from deploy.launcher.screen import Screen
+from deploy.launcher.signals import StopWish
+from deploy.launcher.supervisor import Program, Supervisor
+
+_CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_connect, _connect_ex, _getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+
+class NetworkUsed(Exception):
+    """A test tried to leave this machine."""
+
+
+def _require_local(host: object) -> None:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost"):
+        return
+    try:
+        if ipaddress.ip_address(str(name)).is_loopback:
+            return
+    except ValueError:
+        pass
+    raise NetworkUsed(f"tests may not reach {name}")
+
+
+def _guarded_connect(self: socket.socket, address: Any) -> None:
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        _require_local(address[0])
+    return _connect(self, address)
+
+
+def _guarded_connect_ex(self: socket.socket, address: Any) -> int:
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        _require_local(address[0])
+    return _connect_ex(self, address)
+
+
+def _guarded_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+    _require_local(host)
+    return _getaddrinfo(host, *args, **kwargs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    socket.socket.connect = _guarded_connect  # type: ignore[method-assign]
+    socket.socket.connect_ex = _guarded_connect_ex  # type: ignore[method-assign]
+    socket.getaddrinfo = _guarded_getaddrinfo
+    # A platform that runs on this machine must not be touched; a test that needs Redis asks for `redis_url`.
+    django_settings.REDIS_URL = f"redis://{LOOPBACK}:1/0"
+
+
+@pytest.fixture(scope="session")
+def redis_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A private Redis for the whole run of this worker; it ends with it, however that ends."""
+    run_dir = tmp_path_factory.mktemp("redis")
+    port = free_port()
+    registry = Registry(run_dir)
+    registry.acquire()
+    program = Program("redis", redis_server.command(port, run_dir), 0, lambda _: redis_answers(port))
+    with Supervisor(registry, dict(os.environ), run_dir, Screen(io.StringIO()), StopWish()) as supervisor:
+        supervisor.start(program)
+        yield f"redis://{LOOPBACK}:{port}/0"
+    registry.release()
+
+
+@pytest.fixture
+def redis_url(redis_address: str, settings: Any) -> Iterator[str]:
+    """An empty Redis that `settings.REDIS_URL` and `apps.core.live` point at."""
+    with redis.Redis.from_url(redis_address) as client:
+        client.flushall()
+    settings.REDIS_URL = redis_address
+    live._client.cache_clear()
+    yield redis_address
+    live._client.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> Path:
+    """The system's Chromium. Its absence is an error: browser tests are never skipped."""
+    for name in _CHROMIUM_NAMES:
+        if found := shutil.which(name):
+            return Path(found)
+    raise FileNotFoundError("no Chromium on PATH; deploy/test installs it, or: apt-get install chromium")
+
+
+@pytest.fixture
+def now() -> datetime:
+    """One fixed moment for tests that pass time in."""
+    return datetime(2026, 5, 13, 14, 0, tzinfo=UTC)

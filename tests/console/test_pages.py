@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from apps.analytics.models import MetricExport
+from apps.governance.choices import ApprovalStatus
+from apps.governance.models import ApprovalRequest
+from apps.governance.services import system_event_record
+from apps.risk.models import KillRun, TradingState
+from apps.trading.models import ParameterSet, Reconciliation
+from apps.trading.services.parameters import parameters_propose
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+NOW = make.NOW
+DECIDES = ("governance.propose_change", "governance.approve_change", "governance.approve_risk_raise")
+
+
+def page(client: Client, name: str, *args: object, **query: str) -> str:
+    response = client.get(reverse(f"console:{name}", args=args), query)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def request_of(requester: User) -> ApprovalRequest:
+    config = make.config()
+    make.parameters(config)
+    reason = "The spread has widened since the open"
+    return parameters_propose(config=config, values={"min_spread": "0.0300"}, reason=reason, actor=requester, now=NOW)
+
+
+# Stopping
+
+
+def test_the_stop_blocks_at_once_and_shows_how_far_it_has_come(viewer: Client) -> None:
+    response = viewer.post(reverse("console:kill"), {"target": "global:", "reason": "runaway quotes"})
+    run = KillRun.objects.get()
+    assert response.headers["Location"] == reverse("console:kill-run", args=[run.pk])
+    assert (run.reason, run.pressed_by.get_username()) == ("runaway quotes", "dave")
+    assert TradingState.objects.get(scope="global").state == "halted"
+    html = page(viewer, "kill-run", run.pk)
+    assert 'hx-trigger="every 1s"' in html
+    assert "waiting for the sweep" in html
+
+
+def test_the_progress_says_what_is_proved_and_stops_asking(viewer: Client) -> None:
+    run = KillRun.objects.create(
+        scope="global",
+        reason="drill",
+        pressed_at=NOW,
+        blocked_at=NOW,
+        cancel_sent_at=NOW,
+        proved_zero_at=NOW,
+        resting_before=7,
+        canceled=7,
+        outcome="proved_zero",
+    )
+    html = page(viewer, "kill-run", run.pk)
+    assert "7 of 7" in html
+    assert "Zero resting orders, seen twice" in html
+    assert "hx-trigger" not in html
+
+
+def test_a_stop_that_is_not_proved_is_not_shown_as_done(viewer: Client) -> None:
+    run = KillRun.objects.create(
+        scope="global", reason="drill", pressed_at=NOW, blocked_at=NOW, outcome="blocked_only", detail="no answer"
+    )
+    html = page(viewer, "kill-run", run.pk)
+    assert "not proved gone" in html
+    assert "no answer" in html
+
+
+def test_one_market_can_be_stopped_alone(viewer: Client) -> None:
+    url = reverse("console:kill") + "?market=KXA"
+    assert 'value="market:KXA"' in viewer.get(url).content.decode()
+    viewer.post(url, {"target": "market:KXA", "reason": "odd book"})
+    row = TradingState.objects.get()
+    assert (row.scope, row.scope_id) == ("market", "KXA")
+
+
+def test_a_bad_target_is_shown_again_and_nothing_happens(viewer: Client) -> None:
+    response = viewer.post(reverse("console:kill"), {"target": "planet:mars", "reason": "x"})
+    assert response.status_code == 422
+    assert not KillRun.objects.exists()
+
+
+def test_without_the_right_to_stop_it_says_so(client: Client) -> None:
+    client.force_login(make.user("frank"))
+    response = client.post(reverse("console:kill"), {"target": "global:", "reason": "x"})
+    assert response.status_code == 403
+    assert "trip_kill_switch" in response.content.decode()
+
+
+# Approvals
+
+
+def test_old_and_new_stand_side_by_side(viewer: Client) -> None:
+    craig, _ = make.user("craig", perms=DECIDES), make.user("cliff", perms=DECIDES)
+    html = page(viewer, "approval", request_of(craig).pk)
+    assert "0.0200" in html
+    assert "→</span> 0.0300" in html
+    assert "You do not have the right" in html
+
+
+def test_a_second_person_approves_and_the_set_is_in_force(client: Client) -> None:
+    craig, cliff = make.user("craig", perms=DECIDES), make.user("cliff", perms=DECIDES)
+    asked = request_of(craig)
+    client.force_login(cliff)
+    url = reverse("console:approval", args=[asked.pk])
+    assert "Approve and apply" in client.get(url).content.decode()
+    assert client.post(url, {"vote": "approve", "reason": "agreed, seen the spreads"}).status_code == 302
+    asked.refresh_from_db()
+    assert asked.status == ApprovalStatus.APPLIED
+    assert ParameterSet.objects.get(status="approved").values["min_spread"] == "0.0300"
+
+
+def test_nobody_approves_their_own_request(client: Client) -> None:
+    craig, _ = make.user("craig", perms=DECIDES), make.user("cliff", perms=DECIDES)
+    asked = request_of(craig)
+    client.force_login(craig)
+    url = reverse("console:approval", args=[asked.pk])
+    assert "Approve and apply" not in client.get(url).content.decode()
+    response = client.post(url, {"vote": "approve", "reason": "I am sure of it"})
+    assert response.status_code in (403, 422)
+    asked.refresh_from_db()
+    assert asked.status == ApprovalStatus.OPEN
+
+
+def test_a_vote_without_a_reason_is_asked_again(client: Client) -> None:
+    craig, cliff = make.user("craig", perms=DECIDES), make.user("cliff", perms=DECIDES)
+    client.force_login(cliff)
+    response = client.post(reverse("console:approval", args=[request_of(craig).pk]), {"vote": "approve", "reason": ""})
+    assert response.status_code == 422
+
+
+def test_the_requester_takes_it_back(client: Client) -> None:
+    craig, _ = make.user("craig", perms=DECIDES), make.user("cliff", perms=DECIDES)
+    asked = request_of(craig)
+    client.force_login(craig)
+    client.post(reverse("console:approval-withdraw", args=[asked.pk]), {"reason": "found a better value"})
+    asked.refresh_from_db()
+    assert asked.status == ApprovalStatus.WITHDRAWN
+
+
+@pytest.mark.parametrize(("name", "bad"), [("min_spread", "9"), ("min_spread", "NaN"), ("order_quantity", "0.001")])
+def test_a_bad_parameter_is_marked_at_its_field(client: Client, name: str, bad: str) -> None:
+    make.user("cliff", perms=DECIDES)
+    client.force_login(make.user("craig", perms=DECIDES))
+    config = make.config()
+    values = {**make.parameters(config).values, name: bad, "reason": "trying something new"}
+    response = client.post(reverse("console:parameters-propose", args=[config.pk]), values)
+    assert response.status_code == 422
+    assert response.context["form"].errors.keys() == {name}
+    assert not ApprovalRequest.objects.exists()
+
+
+# Lists
+
+
+def test_the_blotter_narrows_by_its_address(viewer: Client) -> None:
+    run = make.session()
+    make.order(run, client_order_id="resting-1")
+    make.order(run, client_order_id="rejected-1", status="rejected", outcome="post_only_would_cross", side="ask")
+    assert "resting-1" in page(viewer, "orders", status="accepted")
+    assert "rejected-1" not in page(viewer, "orders", status="accepted")
+    assert "resting-1" not in page(viewer, "orders", side="ask")
+    assert "rejected-1" not in page(viewer, "orders", open="on")
+    assert "No orders." in page(viewer, "orders", market="KXNONE")
+    assert "Post only would cross" in page(viewer, "orders")
+
+
+def test_older_orders_are_a_page_away(viewer: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    run = make.session()
+    for _ in range(101):
+        make.order(run)
+    with django_assert_num_queries(6):
+        html = page(viewer, "orders")
+    assert 'rel="next"' in html
+    oldest = run.orders.order_by("pk")[1]
+    assert "1 shown" in page(viewer, "orders", before=str(oldest.pk))
+
+
+def test_an_order_tells_its_life_from_the_decision_on(viewer: Client) -> None:
+    run = make.session()
+    order = make.order(run, decision=make.decision(run, ask_reason="position_at_maximum"))
+    make.order_event(order, kind="submit", source="own", status="submitted")
+    make.order_event(order, at=NOW + timedelta(milliseconds=80), detail={"remaining": "10.00"})
+    make.fill(order, fee=Decimal("0.017500"))
+    html = page(viewer, "order", order.client_order_id)
+    for shown in ("0.5600 / 0.6000", "Position at its maximum", "12:00:00.080", "Reply to our request", "$0.017500"):
+        assert shown in html, shown
+
+
+def test_a_fee_that_differs_from_the_prediction_is_marked(viewer: Client) -> None:
+    make.fill(fee=Decimal("0.02"), predicted_fee=Decimal("0.03"))
+    assert '<span class="lamp warn">$0.03</span>' in page(viewer, "fills")
+
+
+def test_cash_shows_the_walk_and_the_drift(viewer: Client) -> None:
+    account = make.account()
+    make.cash_entry(kind="trade", amount=Decimal("-5.70"), balance=Decimal("9994.30"))
+    Reconciliation.objects.create(
+        account=account,
+        at=NOW,
+        trigger="timer",
+        own_cash=Decimal("9994.30"),
+        venue_cash=Decimal("9994.299999"),
+        cash_drift=Decimal("-0.000001"),
+        orders_open=0,
+        orders_unknown=0,
+        is_clean=False,
+    )
+    html = page(viewer, "positions")
+    assert "\N{MINUS SIGN}$0.000001" in html
+    assert "\N{MINUS SIGN}$5.70" in html
+
+
+def test_feeds_show_their_age_and_events_narrow_by_severity(viewer: Client) -> None:
+    make.feed(last_frame_at=NOW - timedelta(seconds=40), stale_after_s=15)
+    assert "stale since 11:59:20Z, 40 s" in page(viewer, "feeds")
+    for code, severity in (("QUIET", "info"), ("LOUD", "critical")):
+        system_event_record(code=code, severity=severity, source="test", message="m", now=NOW)
+    html = page(viewer, "events", severity="critical")
+    assert "LOUD" in html
+    assert "QUIET" not in html
+
+
+def test_the_export_button_sends_the_recorded_file(viewer: Client) -> None:
+    account = make.account()
+    response = viewer.post(reverse("console:exports"), {"account": account.pk, "days": "30"})
+    assert response.headers["Content-Disposition"] == 'attachment; filename="liquidity-main-20261120T120000Z.csv"'
+    assert response.content.startswith(b"schema_version,account")
+    record = MetricExport.objects.get()
+    assert record.window_start == NOW - timedelta(days=30)
+    assert record.sha256 in page(viewer, "exports")
+
+
+def test_a_bad_window_is_asked_again(viewer: Client) -> None:
+    response = viewer.post(reverse("console:exports"), {"account": make.account().pk, "days": "0"})
+    assert response.status_code == 422
+    assert not MetricExport.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "query", ["before=x", "before=-1", "before=99999999999999999999", "status=nonsense", "side=up"]
+)
+def test_nonsense_in_the_address_does_no_harm(viewer: Client, query: str) -> None:
+    make.order()
+    assert viewer.get(f"{reverse('console:orders')}?{query}").status_code == 200
+
+
+def test_an_unknown_market_or_order_is_not_found(viewer: Client) -> None:
+    assert viewer.get(reverse("console:market", args=["KXNONE"])).status_code == 404
+    assert viewer.get(reverse("console:order", args=["nothing"])).status_code == 404

@@ -1,0 +1,46 @@
+"""Clocks and keys for the gateway's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from apps.gateway.kalshi.signing import Signer
+
+
+class FakeClock:
+    """Moves only when told to; `sleep` moves it and remembers the pause."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+        self.pauses: list[float] = []
+
+    def now_ms(self) -> int:
+        return int(self.seconds * 1000)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.seconds += seconds
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def private_key() -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.generate()
+
+
+@pytest.fixture
+def signer(clock: FakeClock, private_key: Ed25519PrivateKey) -> Signer:
+    return Signer("key-of-alice", private_key, clock)
+
+
+Sleep = Callable[[float], Awaitable[None]]
