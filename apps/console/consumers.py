@@ -1,4 +1,4 @@
-"""Mission control over a socket: rendered pieces, at most four times a second, only those that changed.
+"""Mission control over a socket: rendered pieces, at most twice a second, only those that changed.
 
 A nudge only says "look again"; what is shown is always re-read. Without nudges it looks again every two seconds by
 itself, so a lost one costs no more than that.
@@ -25,7 +25,7 @@ from .fragments import render_parts
 from .mission import facts_read, mission_build
 from .state import Facts, Mission
 
-COALESCE_S = 0.25
+COALESCE_S = 0.5
 SLOW_S = 2.0
 FACTS_S = 1.0
 WHOLE_S = 5.0

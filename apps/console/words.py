@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 REASONS = {
     "joined_inside": "Quoting one tick inside",
     "keep": "Keeping what rests",
@@ -23,6 +25,8 @@ REASONS = {
 }
 QUOTING = frozenset({"joined_inside", "keep"})
 
+_CODE = re.compile(r"[a-z0-9_]+")
+
 LAMPS = {
     "running": "ok",
     "live": "ok",
@@ -43,7 +47,9 @@ LAMPS = {
 
 
 def in_words(code: str) -> str:
-    """The phrase for a reason; a code nobody wrote words for yet is shown with its underscores opened."""
+    """The phrase for a reason; another code with its underscores opened; a text that is no code of ours as it is."""
+    if not _CODE.fullmatch(code):
+        return code
     return REASONS.get(code, code.replace("_", " ").capitalize())
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from .exceptions import Refused
 from .models import Lease
 
 LEASE_SECONDS = 5.0
+_CHECK = f"SELECT 1 FROM {Lease._meta.db_table} WHERE name = %s AND token = %s AND expires_at > %s"  # noqa: S608
 
 
 class LeaseLost(Refused):
@@ -48,9 +49,12 @@ def lease_renew(*, name: str, token: int, now: datetime, seconds: float = LEASE_
 
 
 def lease_check(*, name: str, token: int, now: datetime) -> None:
-    """The same question without renewing, for the transaction that commits an intent."""
-    if not Lease.objects.filter(name=name, token=token, expires_at__gt=now).exists():
-        raise LeaseLost(f"lease {name} #{token} is no longer ours")
+    """The same question without renewing, for the transaction that commits an intent; hence plain SQL."""
+    expires = Lease._meta.get_field("expires_at").get_db_prep_value(now, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(_CHECK, [name, token, expires])
+        if cursor.fetchone() is None:
+            raise LeaseLost(f"lease {name} #{token} is no longer ours")
 
 
 def lease_release(*, name: str, token: int, now: datetime) -> None:

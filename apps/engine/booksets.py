@@ -10,16 +10,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from .book import NO_SNAPSHOT, Book
 from .errors import BadNumber, DataCorrupt, SequenceGap
 from .grid import PriceGrid
-from .types import BookDelta, BookSnapshot, Ticker
+from .types import BookSnapshot, Price, Quantity, Side, Ticker
 
 SEQUENCE_GAP = "sequence_gap"
 DISCONNECTED = "disconnected"
 UNSUBSCRIBED = "unsubscribed"
 UNKNOWN_GRID = "unknown_grid"
+
+
+class LevelChange(Protocol):
+    """What a delta must say, so that a decoded frame need not be copied into a `BookDelta` first."""
+
+    @property
+    def ticker(self) -> Ticker: ...
+    @property
+    def side(self) -> Side: ...
+    @property
+    def price(self) -> Price: ...
+    @property
+    def delta(self) -> Quantity: ...
+    @property
+    def ts_ms(self) -> int | None: ...
 
 
 @dataclass(slots=True)
@@ -104,7 +120,7 @@ class BookSet:
         self.counters.snapshots += 1
         return True
 
-    def on_delta(self, sid: int, seq: int, delta: BookDelta) -> bool:
+    def on_delta(self, sid: int, seq: int, delta: LevelChange) -> bool:
         """Apply one delta if its book is in step."""
         subscription = self._advance(sid, seq)
         if subscription is None:

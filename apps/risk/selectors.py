@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from apps.engine.decimals import money_from_decimal, price_from_decimal, quantity_from_decimal
@@ -16,6 +17,10 @@ from .models import KillRun, RiskLimit, TradingState
 from .scopes import matching, scope_keys
 
 _STRICTNESS: dict[str, int] = {State.ACTIVE: 0, State.REDUCING: 1, State.HALTED: 2}
+_HALTED = (
+    f"SELECT scope FROM {TradingState._meta.db_table} "  # noqa: S608  the name comes from the model
+    "WHERE state NOT IN (%s, %s) AND (scope = %s OR (scope = %s AND scope_id = %s))"
+)
 
 
 def state_for(
@@ -26,6 +31,16 @@ def state_for(
         matching(account=account, strategy_slug=strategy_slug, series=series, market=market)
     ).values_list("state", flat=True)
     return strictest(rows)
+
+
+def halted_scopes(*, account: str) -> list[str]:
+    """Scopes that halt a whole account, for the transaction that commits an intent; hence plain SQL.
+
+    A stored state that is not known counts as halted.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_HALTED, [State.ACTIVE, State.REDUCING, Scope.GLOBAL, Scope.ACCOUNT, account])
+        return [row[0] for row in cursor.fetchall()]
 
 
 def strictest(states: Iterable[str]) -> EngineState:

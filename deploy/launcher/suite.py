@@ -24,6 +24,7 @@ from .steps import Step, steps
 from .supervisor import Supervisor
 
 _TAIL_LINES = 80
+_STEP_LIMIT_S = 900.0
 # A developer's or a machine's own settings must not change what the tests test.
 _DROPPED_PREFIXES = ("KALSHI", "DJANGO_", "PYTEST_", "SECURE_")
 _DROPPED = ("DATABASE_URL", "REDIS_URL", "TEST_DATABASE_URL", "SECRET_KEY", "DEBUG", "PYTHONPATH", "VIRTUAL_ENV")
@@ -74,17 +75,16 @@ class Suite:
         return popen.returncode
 
     def _wait(self, popen: subprocess.Popen[bytes]) -> None:
+        """Raises LauncherError for a step that hangs and StopRequested at a wish to stop; both end its processes."""
+        deadline = time.monotonic() + _STEP_LIMIT_S
         try:
             while popen.poll() is None:
+                if time.monotonic() > deadline:
+                    raise LauncherError(f"not finished after {_STEP_LIMIT_S:.0f} s")
                 self.wish.sleep(0.1)
-        except StopRequested:
-            os.killpg(popen.pid, signal.SIGTERM)
-            try:
-                popen.wait(timeout=60)
-            except subprocess.TimeoutExpired:
-                os.killpg(popen.pid, signal.SIGKILL)
-                popen.wait()
-            raise
+        finally:
+            if popen.poll() is None:
+                _end(popen)
 
     def _environment(self) -> dict[str, str]:
         kept = {
@@ -111,6 +111,15 @@ class Suite:
             Supervisor(registry, self._environment(), ROOT, self.screen, self.wish)
         )
         return {"TEST_DATABASE_URL": self.resources.enter_context(postgres.cluster(supervisor))}
+
+
+def _end(popen: subprocess.Popen[bytes]) -> None:
+    os.killpg(popen.pid, signal.SIGTERM)
+    try:
+        popen.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(popen.pid, signal.SIGKILL)
+        popen.wait()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,6 +5,7 @@
   const TICK_MS = 1000;
   const POLL_MS = 2000;
   const FRESH_MS = 8000;
+  const STALE_MS = 5000;
   const byId = (id) => document.getElementById(id);
 
   // The server's clock is the one the ages are of.
@@ -40,14 +41,22 @@
   let pollAt = 0;
   let signedOut = false;
 
+  // A connection that works may still carry numbers that are not new.
+  const shown = (state, text) => {
+    const { live: isLive, at } = byId("status").dataset;
+    if (isLive !== "1") return ["stale", `${text}, but stored numbers`];
+    if (now() - Number(at) > STALE_MS) return ["stale", `${text}, but stale since ${clock(Number(at))}`];
+    return [state, text];
+  };
+
   const showLink = () => {
     if (!link) return;
     const heard = Math.max(socketAt, pollAt);
     let state = "stale";
     let text = heard ? `stale since ${clock(heard)}` : "connecting";
     if (signedOut) text = "signed out: reload to sign in";
-    else if (socketOpen && Date.now() - socketAt < FRESH_MS) [state, text] = ["live", "live"];
-    else if (Date.now() - pollAt < FRESH_MS) [state, text] = ["polling", "polling every 2 s"];
+    else if (socketOpen && Date.now() - socketAt < FRESH_MS) [state, text] = shown("live", "live");
+    else if (Date.now() - pollAt < FRESH_MS) [state, text] = shown("polling", "polling every 2 s");
     else if (!heard) state = "wait";
     if (link.dataset.state !== state || link.textContent !== text) {
       link.dataset.state = state;
@@ -179,5 +188,6 @@
   if (live) {
     showLink();
     setInterval(poll, POLL_MS);
+    setInterval(showLink, TICK_MS);
   }
 })();

@@ -171,7 +171,7 @@ def ours_bookset(snapshot: bytes, frames: list[bytes]) -> Top:
     for raw in frames:
         frame = decode(raw)
         assert isinstance(frame, DeltaFrame)
-        books.on_delta(frame.sid, frame.seq, frame.to_delta())
+        books.on_delta(frame.sid, frame.seq, frame)
         _ = book.best_bid, book.best_ask
     return book.best_bid, book.best_ask
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from asgiref.local import Local
 from channels.routing import ProtocolTypeRouter
 from django.contrib.auth.models import User
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
@@ -60,15 +61,17 @@ class _default_database:
 
     def __enter__(self) -> None:
         self._settings: dict[str, Any] = connections.settings["default"]
-        self._saved, self._connection = dict(self._settings), connections["default"]
+        self._saved = dict(self._settings)
         self._settings.update(SQLITE, NAME=str(self._path))
-        del connections["default"]
+        # Threads that outlive a test keep a connection of their own; none of those may be met here.
+        self._connections = connections._connections
+        connections._connections = Local(connections.thread_critical)
 
     def __exit__(self, *_: object) -> None:
         connections["default"].close()
+        connections._connections = self._connections
         self._settings.clear()
         self._settings.update(self._saved)
-        connections["default"] = self._connection
 
 
 @pytest.fixture

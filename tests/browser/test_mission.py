@@ -96,6 +96,7 @@ def test_a_silent_session_is_said_to_be_silent(people: None, published: Publishe
     published.is_silent = True
     expect(page.locator("#status")).to_contain_text("These numbers come from the database")
     expect(page.locator("#environment")).to_contain_text("Stored numbers")
+    expect(page.locator("#link")).to_have_text("live, but stored numbers")
 
 
 def test_one_chord_and_enter_stop_trading(people: None, published: Publisher, sign_in: SignIn) -> None:

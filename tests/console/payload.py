@@ -13,6 +13,29 @@ from tests.factories import NOW
 
 TICKER = "KXTEST-26NOV20-T50"
 QUIET = "KXQUIET-26NOV20-T1"
+ORDER = {
+    "client_order_id": "own-1",
+    "venue_order_id": "venue-1",
+    "ticker": TICKER,
+    "side": "bid",
+    "price": "0.5700",
+    "quantity": "10.00",
+    "filled": "5.00",
+    "remaining": "5.00",
+    "status": "partially_filled",
+    "created_at": NOW.isoformat(),
+    "reason": "joined_inside",
+}
+FILL = {
+    "trade_id": "trade-1",
+    "ticker": TICKER,
+    "side": "bid",
+    "price": "0.5700",
+    "quantity": "5.00",
+    "fee": "0.017500",
+    "is_taker": False,
+    "filled_at": NOW.isoformat(),
+}
 
 
 def market(ticker: str = TICKER, **fields: Any) -> dict[str, Any]:
@@ -77,33 +100,8 @@ def mission(**fields: Any) -> dict[str, Any]:
         },
         "pnl": {"realized": "1.000000", "unrealized": "-2.500000", "fees": "0.250000", "exposure": "120.000000"},
         "markets": [market(QUIET, **idle), market()],
-        "orders": [
-            {
-                "client_order_id": "own-1",
-                "venue_order_id": "venue-1",
-                "ticker": TICKER,
-                "side": "bid",
-                "price": "0.5700",
-                "quantity": "10.00",
-                "filled": "5.00",
-                "remaining": "5.00",
-                "status": "partially_filled",
-                "created_at": at,
-                "reason": "joined_inside",
-            }
-        ],
-        "fills": [
-            {
-                "trade_id": "trade-1",
-                "ticker": TICKER,
-                "side": "bid",
-                "price": "0.5700",
-                "quantity": "5.00",
-                "fee": "0.017500",
-                "is_taker": False,
-                "filled_at": at,
-            }
-        ],
+        "orders": [ORDER],
+        "fills": [FILL],
     } | fields
 
 

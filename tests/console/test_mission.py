@@ -185,6 +185,18 @@ def test_every_reason_of_the_engine_has_words() -> None:
     assert {str(reason) for reason in QuoteReason} == words.QUOTING
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("keep", "Keeping what rests"),
+        ("post_only_would_cross", "Post only would cross"),
+        ("HTTP 400: no", "HTTP 400: no"),
+    ],
+)
+def test_codes_are_put_in_words_and_texts_of_others_left_alone(said: str, shown: str) -> None:
+    assert words.in_words(said) == shown
+
+
 def test_queries_do_not_grow_with_markets(
     viewer: Client, topics: dict[str, Any], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

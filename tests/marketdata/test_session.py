@@ -11,7 +11,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError, connections
 
-from apps.core.leases import lease_acquire, lease_is_held
+from apps.core.leases import LeaseLost, lease_acquire, lease_is_held
 from apps.core.models import Lease
 from apps.gateway.errors import ConnectFailed
 from apps.gateway.kalshi.recordings import read_recording
@@ -20,6 +20,8 @@ from apps.marketdata import session as session_module
 from apps.marketdata.exceptions import RecorderStopped
 from apps.marketdata.feeds import lease as lease_module
 from apps.marketdata.feeds import store as store_module
+from apps.marketdata.feeds.lease import LeaseKeeper
+from apps.marketdata.feeds.threads import DatabaseThread
 from apps.marketdata.mapping import at_ms
 from apps.marketdata.models import BookSnapshot, Feed, Market, PublicTrade, Recording
 from apps.marketdata.session import Clients, MarketDataSession, SessionConfig
@@ -231,3 +233,20 @@ async def test_session_whose_recorder_died_does_not_go_on(tmp_path: Path) -> Non
         await run
     assert raised.group_contains(RecorderStopped)
     assert not await in_db(lambda: lease_is_held(name="marketdata", now=at_ms(START_MS)))
+
+
+async def test_lease_in_another_hand_is_noticed_at_the_first_renewal() -> None:
+    run = DatabaseThread("test-lease")
+    clock = FakeClock()
+    keeper = LeaseKeeper(name="x", holder="a", run=run, now=lambda: at_ms(clock.now_ms()))
+    try:
+        assert await keeper.acquire()
+        await keeper.step()
+        clock.advance(6)
+        await run(lease_acquire, name="x", holder="b", now=at_ms(clock.now_ms()))
+        with pytest.raises(LeaseLost):
+            await keeper.step()
+        await keeper.release()
+        assert await run(lease_is_held, name="x", now=at_ms(clock.now_ms()))
+    finally:
+        run.close()

@@ -122,6 +122,18 @@ def test_buffers_are_bounded_and_what_found_no_room_is_told(monkeypatch: pytest.
     assert event.message.startswith("2 rows")
 
 
+def test_what_waited_is_written_in_the_order_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FeedStore(StoreLimits(batch=2))
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "system_event_record", _away)
+        for n in range(5):
+            store.report(f"CODE_{n}", Severity.INFO, "message", at=NOW)
+            assert not store.flush(status=STATUS, now=NOW)
+    assert store.flush(status=STATUS, now=NOW)
+    codes = list(SystemEvent.objects.order_by("id").values_list("code", flat=True))
+    assert codes == [f"CODE_{n}" for n in range(5)]
+
+
 def _away(**_: Any) -> None:
     raise OperationalError("gone")
 

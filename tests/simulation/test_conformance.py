@@ -188,7 +188,7 @@ async def outcome(call: Callable[[], Awaitable[Any]]) -> str:
 
 def official_calls(client: Any) -> dict[str, Callable[[], Awaitable[Any]]]:
     now = int(time.time())
-    order = {
+    order: dict[str, Any] = {
         "ticker": TICKER,
         "side": "yes",
         "action": "buy",

@@ -112,7 +112,7 @@ class TestCloseAndSettlement:
         assert settled["position_fp"] == "0.00"
         assert venue.conserved()
 
-    def test_scalar_payout_is_cut_to_the_cent_and_the_rest_is_a_fee(self, venue: Venue, craig: Client) -> None:
+    def test_scalar_settlement_is_cut_to_the_cent_and_the_rest_is_a_fee(self, venue: Venue, craig: Client) -> None:
         craig.place(price="0.6000", count="0.50", time_in_force="immediate_or_cancel")
         venue.exchange.determine(TICKER, "scalar", 3333)
         venue.exchange.settle(TICKER)

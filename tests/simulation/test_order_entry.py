@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -79,6 +80,20 @@ def test_maker_fee_is_charged_where_the_series_has_one() -> None:
     venue.crowd_takes(Side.ASK, 5000, 10_000)
     assert craig.order(order_id)["maker_fees_dollars"] == "0.437500"
     assert venue.conserved()
+
+
+def test_fee_rounding_is_carried_from_fill_to_fill_of_an_order() -> None:
+    venue = make_venue(asks=[(5000, 30), (5100, 30), (5200, 30)])
+    craig = venue.clients["craig"]
+    craig.place(price="0.5200", count="0.90")
+    fees = [f["fee_cost"] for f in craig.get("/portfolio/fills")["fills"]][::-1]
+    separate = []
+    for price in (5000, 5100, 5200):
+        alone = make_venue(asks=[(price, 30)]).clients["craig"]
+        alone.place(price=f"{price / 10_000:.4f}", count="0.30")
+        separate.append(alone.get("/portfolio/fills")["fills"][0]["fee_cost"])
+    assert fees[0] == separate[0]
+    assert sum(map(Decimal, fees)) < sum(map(Decimal, separate))
 
 
 def test_two_accounts_trade_with_each_other(venue: Venue, craig: Client) -> None:
@@ -286,6 +301,13 @@ class TestFunds:
         craig = venue.clients["craig"]
         craig.place(price="0.6000", count="10.00", time_in_force="immediate_or_cancel")
         assert craig.create("ask", price="0.9000", count="10.00")[0] == 201
+
+    def test_a_position_can_be_closed_for_nothing_only_once(self) -> None:
+        venue = make_venue(cash=6_200_000)
+        craig = venue.clients["craig"]
+        craig.place(price="0.6000", count="10.00", time_in_force="immediate_or_cancel")
+        craig.place("ask", price="0.9000", count="10.00")
+        assert code(craig.create("ask", price="0.9500", count="10.00")) == (400, "insufficient_balance")
 
     def test_balance_can_be_shown_net_of_resting_orders(self) -> None:
         venue = make_venue(balance_net_of_resting=True)

@@ -166,11 +166,11 @@ def test_loop_starts_anew_with_everything_resting_canceled(venue: Venue, craig: 
     order_id = craig.place(price="0.0100", count="5.00", ticker=market.ticker)
     cash = venue.exchange.state.accounts["craig"].cash
     while replay.passes == 0:
-        play(replay, venue.clock, 0.25)
+        venue.clock.advance(0.001)
+        replay.run()
     assert craig.order(order_id)["status"] in ("canceled", "executed")
     assert not replay.finished
     assert market.status is MarketStatus.ACTIVE
-    replay.prime()
     assert book_of(market) == opening
     events = [f["msg"]["event_type"] for f in socket.take() if f["msg"].get("market_ticker") == market.ticker]
     assert events[-2:] == ["deactivated", "activated"]

@@ -106,6 +106,12 @@ def utc(value: datetime | None) -> str:
 
 
 @register.filter
+def epoch_ms(value: datetime | None) -> str:
+    """For the page's script, which goes on counting from it."""
+    return "" if value is None else str(int(value.timestamp() * 1000))
+
+
+@register.filter
 def utc_ms(value: datetime | None) -> str:
     """To the millisecond, where the order of things matters."""
     if value is None:
@@ -128,7 +134,7 @@ def age(context: Context, at: datetime | None, bound: int | None = None) -> Safe
         '<time class="age{}" datetime="{}" data-at="{}" data-bound="{}" title="{}">{}</time>',
         " stale" if is_stale else "",
         at.astimezone(UTC).isoformat(),
-        int(at.timestamp() * 1000),
+        epoch_ms(at),
         "" if bound is None else bound,
         utc(at),
         text,

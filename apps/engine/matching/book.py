@@ -102,8 +102,7 @@ class MatchingBook:
     def _set_external(self, side: Side, price: Price, after: Quantity) -> None:
         """A decrease takes away what was still available first: what we took stays taken."""
         self._touch(side, price)
-        left = self.available(side, price)
-        left = max(0, left + after - self._external[side].get(price, 0))
+        left = max(0, after - self._taken[side].get(price, 0))
         self._store(self._external[side], price, after)
         self._store(self._taken[side], price, after - left)
         for order in self._own[side].get(price, ()):

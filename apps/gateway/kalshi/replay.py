@@ -116,7 +116,7 @@ class Replay:
         self._report.gaps[key] = self._report.gaps.get(key, 0) + (seq > expected)
         if isinstance(frame, DeltaFrame):
             before = self._books.unquotable_reason(frame.ticker)
-            self._books.on_delta(sid, seq, frame.to_delta())
+            self._books.on_delta(sid, seq, frame)
             self._note_break(frame.ticker, before)
         elif isinstance(frame, SnapshotFrame):
             self._books.on_snapshot(sid, seq, frame.book)

@@ -63,6 +63,33 @@ class _Connection(ClientConnection):
         super().process_event(event)
 
 
+class _Backoff:
+    """Pauses of 1, 2, 4 ... 60 s with up to half as jitter, from the start again after a good frame."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self._failures = 0
+
+    def next_s(self) -> float:
+        base = FIRST_BACKOFF_S * float(1 << min(self._failures, 6))
+        self._failures += 1
+        return min(MAX_BACKOFF_S, base * (1 + self._rng.random() / 2))
+
+    def reset(self) -> None:
+        self._failures = 0
+
+
+class _ReceiveClock:
+    """Unix nanoseconds that never go backward, from one reading of the wall clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._anchor_ns, self._anchor_s = clock.now_ms() * 1_000_000, clock.monotonic()
+
+    def now_ns(self) -> int:
+        return self._anchor_ns + int((self._clock.monotonic() - self._anchor_s) * 1e9)
+
+
 class KalshiSocket:
     """One connection with its subscriptions. `run` until `stop` is set; commands may be given at any time.
 
@@ -86,7 +113,7 @@ class KalshiSocket:
         self._url = url
         self._signer = signer
         self._clock = clock
-        self._rng = rng
+        self._backoff = _Backoff(rng)
         self.decoder = decoder or Decoder(use_yes_price=True)
         self._max_size = max_size
         self._silence_s = silence_s
@@ -94,7 +121,6 @@ class KalshiSocket:
         self.subscriptions = Subscriptions(use_yes_price=self.decoder.use_yes_price)
         self._socket: ClientConnection | None = None
         self._heard_at = 0.0
-        self._failures = 0
         self._connections = 0
         self.connection_id: str | None = None
         self.connected_at_ms: int | None = None
@@ -121,12 +147,7 @@ class KalshiSocket:
             if stop.is_set():
                 return
             self.last_error = reason
-            await _until(stop, self._sleep(self._backoff_s()))
-
-    def _backoff_s(self) -> float:
-        base = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * float(1 << min(self._failures, 6)))
-        self._failures += 1
-        return min(MAX_BACKOFF_S, base * (1 + self._rng.random() / 2))
+            await _until(stop, self._sleep(self._backoff.next_s()))
 
     async def _one_connection(self, handler: Handler, stop: asyncio.Event) -> str:
         try:
@@ -145,11 +166,7 @@ class KalshiSocket:
         self._connections += 1
         connection_id = self.connection_id = f"{self._clock.now_ms()}-{self._connections}"
         self.connected_at_ms = self._clock.now_ms()
-        anchor_ns, anchor_s = self.connected_at_ms * 1_000_000, self._clock.monotonic()
-
-        def now_ns() -> int:
-            return anchor_ns + int((self._clock.monotonic() - anchor_s) * 1e9)
-
+        now_ns = _ReceiveClock(self._clock).now_ns
         self._hear()
         if isinstance(socket, _Connection):
             socket.heard = self._hear
@@ -184,7 +201,7 @@ class KalshiSocket:
                 except BadMessage as e:
                     event = e
                 else:
-                    self._failures = 0
+                    self._backoff.reset()
                     await self._send_all(self.subscriptions.on_frame(event))
                 await handler(event, recv_ns, raw)
         finally:

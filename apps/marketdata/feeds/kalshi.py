@@ -155,7 +155,7 @@ class KalshiFeed:
         self._changed.add(frame.book.ticker)
 
     def _on_delta(self, frame: DeltaFrame, _: int) -> None:
-        if self.books.on_delta(frame.sid, frame.seq, frame.to_delta()):
+        if self.books.on_delta(frame.sid, frame.seq, frame):
             self._changed.add(frame.ticker)
 
     def _on_trade(self, frame: TradeFrame, recv_ns: int) -> None:

@@ -24,7 +24,6 @@ def book_replaced(state: State, market: Market, bids: Sequence[Level], asks: Seq
     matches = market.book.replace_external(bids, asks)
     market.book.close_window()
     market.inference.reset()
-    market.book_known = True
     apply_matches(state, market, matches)
 
 

@@ -125,7 +125,7 @@ def _settle_account(state: State, account: Account, market: Market, value: Price
     now_us = state.clock.now_us()
     position, cost = holding.position.quantity, holding.position.cost
     revenue = holding.position.settle(value)
-    # Yes/no outcomes cost nothing; a scalar payout is rounded down to the cent and the rest is the fee.
+    # Yes/no outcomes cost nothing; a scalar settlement is rounded down to the cent and the rest is the fee.
     fee = revenue % CENT_IN_MONEY if value not in (0, ONE_DOLLAR) else 0
     account.cash += revenue - fee
     holding.position.fees += fee

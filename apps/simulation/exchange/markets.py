@@ -99,7 +99,6 @@ class Market:
     inference: TradeInference = field(default_factory=TradeInference)
     candles: Candles = field(default_factory=Candles)
     trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=_KEPT_TRADES))
-    book_known: bool = True
 
     def __post_init__(self) -> None:
         self.ranges = self.ranges or GRIDS[self.structure]

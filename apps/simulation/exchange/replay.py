@@ -71,8 +71,9 @@ class Replay:
         return list(self._markets)
 
     def prime(self) -> None:
-        """Apply everything up to the first book, so that there is a market before the server listens."""
-        while self._waiting is not None and not self.counts["orderbook_snapshot"]:
+        """Apply everything up to the first book, so that there is one before the server listens or a new pass runs."""
+        before = self.counts["orderbook_snapshot"]
+        while self._waiting is not None and self.counts["orderbook_snapshot"] == before:
             self._apply(self._waiting)
             self._waiting = self._next()
 
@@ -108,7 +109,7 @@ class Replay:
     def _end_pass(self) -> None:
         self.passes += 1
         log.info("recording %s played: %s", self._path.name, dict(self.counts))
-        if not self._loop:
+        if not self._loop or not self._markets:
             self.finished = True
             return
         for market in self._markets.values():
@@ -116,6 +117,7 @@ class Replay:
             resume_market(self._state, market)
             book_replaced(self._state, market, (), ())
         self._open()
+        self.prime()
 
     # frames
 

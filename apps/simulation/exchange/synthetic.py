@@ -137,8 +137,8 @@ class SyntheticFlow:
         ticks = len(market.grid)
         walk = Walk(market, self._random.randint(ticks // 4, 3 * ticks // 4), self._random.randint(2, 4))
         bids, asks = ([(self._price(walk, side, d), self._size()) for d in range(_DEPTH)] for side in Side)
-        book_replaced(state, market, bids, asks)
         self._past(walk, now_us)
+        book_replaced(state, market, bids, asks)
         return walk
 
     def _past(self, walk: Walk, now_us: int) -> None:
@@ -154,6 +154,5 @@ class SyntheticFlow:
             market.last_price, market.last_size = price, quantity
             market.volume += quantity
             market.interest += quantity // 2
-            bid, _, ask, _ = market.top
-            market.candles.quote(at_us // MICROS, bid, ask)
+            market.candles.quote(at_us // MICROS, self._price(walk, Side.BID, 0), self._price(walk, Side.ASK, 0))
             market.candles.trade(at_us // MICROS, price, quantity, market.interest)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Count, Max, Q
 
 from apps.engine.errors import BadNumber, UnknownFeeType
 from apps.engine.fees import FeeRule
@@ -18,8 +18,10 @@ from apps.engine.strategies.base import Decision, MarketView
 from apps.engine.strategies.params import params_from_mapping, params_hash
 from apps.marketdata.exceptions import GridInvalid
 from apps.marketdata.mapping import fee_rule, market_grid
-from apps.marketdata.models import Market
+from apps.marketdata.models import Event, Market, Series
 from apps.risk.exceptions import LimitMissing
+from apps.risk.models import RiskLimit
+from apps.risk.models import TradingState as RiskState
 from apps.risk.selectors import RiskRows
 from apps.trading.choices import ParameterStatus
 from apps.trading.exceptions import CodeMismatch
@@ -54,6 +56,20 @@ class ArmedMarket:
     state: TradingState
     problem: str | None
     armed: Armed
+
+
+def armed_fingerprint(*, account: Account, now: datetime) -> tuple[object, ...]:
+    """Changes whenever `load_armed` could give another answer; far cheaper, so it is asked each second."""
+    open_now = Market.objects.filter(open_at__lte=now, close_at__gt=now, status="active")
+    return (
+        ParameterSet.objects.filter(config__account=account).aggregate(Count("id"), Max("id")),
+        account.strategy_configs.aggregate(Count("id"), Max("updated_at")),
+        RiskLimit.objects.aggregate(Count("id"), Max("updated_at")),
+        RiskState.objects.aggregate(Count("id"), Max("changed_at")),
+        open_now.aggregate(Count("id"), Max("updated_at")),
+        Event.objects.aggregate(Max("updated_at")),
+        Series.objects.aggregate(Max("updated_at")),
+    )
 
 
 def load_armed(*, account: Account, now: datetime) -> dict[str, ArmedMarket]:

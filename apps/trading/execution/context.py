@@ -37,21 +37,23 @@ class Shown:
 class MarketDesk:
     """One market in the session's care.
 
-    `bid` and `ask` are the best levels of others at the last decision. `is_dirty`: inputs changed since then;
-    `is_restless`: something wanted must wait for time to pass; `epoch`: the account-wide inputs it was made with.
+    `bid`, `ask`: best levels of others at the last decision. `is_dirty`: inputs changed since then. `epoch`: the
+    account-wide inputs it was made with. `wake_ms`: when something that had to wait is looked at again. `frame_s`:
+    arrival (monotonic) of the frame that asked for a decision. `is_retired`: out of scope, on its way out.
     """
 
     armed: ArmedMarket
     meter: LiquidityMeter
     shown: dict[str, Shown] = field(default_factory=dict)
     book_at_ms: int | None = None
+    shown_at_ms: int | None = None
     last_price: Price | None = None
     is_dirty: bool = True
     trigger: str = "timer"
-    frame_ns: int = 0
+    frame_s: float | None = None
     bid: Level | None = None
     ask: Level | None = None
-    is_restless: bool = False
+    wake_ms: int | None = None
     epoch: int = -1
     decision: Decision | None = None
     decided_ms: int | None = None
@@ -60,6 +62,7 @@ class MarketDesk:
     last_denial: tuple[str, int] | None = None
     not_before_ms: int = 0
     halted_by_exchange: str | None = None
+    is_retired: bool = False
 
     @property
     def ticker(self) -> Ticker:
@@ -123,13 +126,14 @@ class SessionContext:
     opening_cash: Money | None = None
     venue_cash: Money | None = None
     venue_cash_ms: int | None = None
+    cash_drift: Money | None = None
     last_frame_ms: int | None = None
     feed_reason: str = "not connected yet"
     last_activity_ms: int = 0
     epoch: int = 0
     market_keys: dict[Ticker, int] = field(default_factory=dict)
     recent_fills: deque[Fill] = field(default_factory=lambda: deque(maxlen=20))
-    frame_to_wire_us: deque[int] = field(default_factory=lambda: deque(maxlen=20_000))
+    frame_to_send_us: deque[int] = field(default_factory=lambda: deque(maxlen=20_000))
 
     def now(self) -> datetime:
         return from_ms(self.clock.now_ms())

@@ -13,7 +13,7 @@ from apps.gateway.errors import NotConnected
 from apps.gateway.kalshi.subscriptions import Channels
 from apps.gateway.kalshi.ws import KalshiSocket
 
-from .armed import ArmedMarket, load_armed
+from .armed import ArmedMarket, armed_fingerprint, load_armed
 from .context import MarketDesk, SessionContext
 from .liquidity import LiquidityMeter
 from .maker import MakerExecution
@@ -34,20 +34,28 @@ class Desks:
         self._meters = meters
         self._socket = socket
         self._wanted: Channels | None = None
+        self._fingerprint: tuple[object, ...] | None = None
 
     async def reload(self) -> None:
-        """Configs, parameters, limits and markets as the database has them now."""
+        """Configs, parameters, limits and markets as the database has them now; read in full only when changed."""
         context = self._context
+        account, now = context.account, context.now()
         try:
-            armed = await context.journal.read(load_armed, account=context.account, now=context.now())
-            context.market_keys = await context.journal.read(market_keys)
+            fingerprint = await context.journal.read(armed_fingerprint, account=account, now=now)
+            await context.journal.checkpoint()
+            if fingerprint != self._fingerprint:
+                armed = await context.journal.read(load_armed, account=account, now=now)
+                context.market_keys = await context.journal.read(market_keys)
+                self._fingerprint = fingerprint
+                await self._adopt(armed)
         except Refused as refusal:
             context.gate.block("armed", refusal.message)
             return
         except DatabaseError:
             return
         context.gate.unblock("armed")
-        await self._adopt(armed)
+        for desk in [d for d in context.desks.values() if d.is_retired]:
+            await self._retire(desk)
 
     async def _adopt(self, armed: dict[Ticker, ArmedMarket]) -> None:
         """New markets get a desk and a subscription; markets no longer armed lose their orders, then their desk."""
@@ -63,8 +71,8 @@ class Desks:
                 desk.trigger = "params" if changed else desk.trigger
             if market.grid is not None:
                 context.books.set_grid(ticker, market.grid)
-        for ticker in [t for t in context.desks if t not in armed]:
-            await self._retire(context.desks[ticker])
+        for ticker, desk in context.desks.items():
+            desk.is_retired = ticker not in armed
         context.counters.markets = max(context.counters.markets, len(context.desks))
         if new:
             await self._subscribe(new)
@@ -102,4 +110,4 @@ class Desks:
     def mark_dirty(self, trigger: str) -> None:
         """Every market is decided afresh at the next tick."""
         for desk in self._context.desks.values():
-            desk.is_dirty, desk.trigger, desk.frame_ns = True, trigger, 0
+            desk.is_dirty, desk.trigger, desk.frame_s = True, trigger, None

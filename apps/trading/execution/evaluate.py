@@ -86,7 +86,10 @@ class Evaluator:
             own_ask=_own_level(desk, Side.ASK),
             position=context.portfolio.position(desk.ticker).quantity,
             now_ms=now_ms,
-            is_open=armed.status == OPEN_STATUS and now_ms < armed.close_at_ms and desk.halted_by_exchange is None,
+            is_open=armed.status == OPEN_STATUS
+            and now_ms < armed.close_at_ms
+            and desk.halted_by_exchange is None
+            and not desk.is_retired,
             trading_state=state,
             book_problem=context.books.unquotable_reason(desk.ticker),
             feed_age_ms=context.feed_age_ms,

@@ -50,13 +50,13 @@ class FeedHandler:
         self._on_change = on_change
         self._on_news = on_news
 
-    def on_frame(self, frame: Frame, recv_ns: int) -> None:
+    def on_frame(self, frame: Frame) -> None:
         """Every frame, in order of arrival. A bad one was refused before it came here."""
         context = self._context
         context.counters.frames += 1
         context.last_frame_ms = context.clock.now_ms()
         if type(frame) is DeltaFrame:
-            self._on_delta(frame, recv_ns)
+            self._on_delta(frame, context.clock.monotonic())
         elif type(frame) is TickerFrame:
             self._on_ticker(frame)
         elif isinstance(frame, SnapshotFrame):
@@ -70,9 +70,9 @@ class FeedHandler:
         else:
             self._on_other(frame)
 
-    def _on_delta(self, frame: DeltaFrame, recv_ns: int) -> None:
+    def _on_delta(self, frame: DeltaFrame, arrived_s: float) -> None:
         context = self._context
-        used = context.books.on_delta(frame.sid, frame.seq, frame.to_delta())
+        used = context.books.on_delta(frame.sid, frame.seq, frame)
         desk = context.desks.get(frame.ticker)
         if desk is None:
             return
@@ -80,7 +80,7 @@ class FeedHandler:
             desk.book_at_ms = context.last_frame_ms
             if frame.client_order_id is not None:
                 self._show(desk, frame)
-        desk.trigger, desk.frame_ns = "frame", recv_ns
+        desk.trigger, desk.frame_s = "frame", arrived_s
         self._on_change(desk)
 
     def _show(self, desk: MarketDesk, frame: DeltaFrame) -> None:
@@ -105,7 +105,7 @@ class FeedHandler:
             for order in context.blotter.open_orders(desk.ticker)
             if order.tracked.status is not OrderStatus.SUBMITTED
         }
-        desk.book_at_ms, desk.trigger, desk.frame_ns = context.last_frame_ms, "frame", 0
+        desk.book_at_ms, desk.trigger, desk.frame_s = context.last_frame_ms, "frame", None
         self._on_change(desk)
 
     def _on_ticker(self, frame: TickerFrame) -> None:
@@ -149,7 +149,7 @@ class FeedHandler:
             self._fill_order(order, fill, source)
         desk = context.desks.get(fill.ticker)
         if desk is not None:
-            desk.trigger, desk.frame_ns = "fill", 0
+            desk.trigger, desk.frame_s = "fill", None
             self._on_change(desk)
 
     def _fill_order(self, order: WorkingOrder, fill: Fill, source: EventSource) -> None:

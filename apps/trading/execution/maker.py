@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -53,7 +52,7 @@ class MakerExecution:
 
     def pursue(self, desk: MarketDesk, decision: Decision, record: DecisionRecord) -> None:
         """Starts what the decision wants of this market; work already under way is left to finish first."""
-        desk.is_restless = False
+        desk.wake_ms = None
         for side, quote in ((Side.BID, decision.bid), (Side.ASK, decision.ask)):
             if side in desk.placing:
                 continue
@@ -64,7 +63,7 @@ class MakerExecution:
                 if self._context.clock.now_ms() >= desk.not_before_ms:
                     self._place(desk, quote, record)
                 else:
-                    desk.is_restless = True
+                    _wake(desk, desk.not_before_ms)
             elif self._should_cancel(desk, order, quote):
                 self.cancel(order, "moved" if quote is not None else str(_side_reason(decision, side)))
 
@@ -77,9 +76,10 @@ class MakerExecution:
         if quote.price == tracked.price:
             return quote.quantity < tracked.remaining
         too_eager = (tracked.price - quote.price) * tracked.side.sign > 0
-        if too_eager or self._context.clock.now_ms() - order.created_ms >= PATIENCE_MS:
+        patient_until_ms = order.created_ms + PATIENCE_MS
+        if too_eager or self._context.clock.now_ms() >= patient_until_ms:
             return True
-        desk.is_restless = True
+        _wake(desk, patient_until_ms)
         return False
 
     def cancel(self, order: WorkingOrder, why: str) -> None:
@@ -199,7 +199,7 @@ class MakerExecution:
         return keys[item.intent.client_order_id]
 
     async def _send(self, desk: MarketDesk, item: IntentRecord) -> None:
-        context, intent, frame_ns = self._context, item.intent, desk.frame_ns
+        context, intent, frame_s = self._context, item.intent, desk.frame_s
         try:
             pk = await self._commit(desk, item)
             if pk is None:
@@ -216,8 +216,8 @@ class MakerExecution:
             self.note(order, OrderEventKind.CANCEL, EventSource.OWN, outcome=f"not sent: {closed}")
             return
         context.counters.orders += 1
-        if frame_ns:
-            context.frame_to_wire_us.append((time.time_ns() - frame_ns) // 1000)
+        if frame_s is not None:
+            context.frame_to_send_us.append(int((context.clock.monotonic() - frame_s) * 1e6))
         await self._submit(desk, order, intent)
 
     async def _submit(self, desk: MarketDesk, order: WorkingOrder, intent: OrderIntent) -> None:
@@ -273,6 +273,10 @@ class MakerExecution:
             self._context.counters.errors += 1
             self._context.gate.block("bug", f"order path failed: {error!r}")
             log.error("order path failed", exc_info=error)
+
+
+def _wake(desk: MarketDesk, at_ms: int) -> None:
+    desk.wake_ms = at_ms if desk.wake_ms is None else min(desk.wake_ms, at_ms)
 
 
 def _side_reason(decision: Decision, side: Side) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.core.rows import insert_rows
 from apps.engine.orders import OrderStatus
 from apps.engine.types import ONE_DOLLAR, Price, Side
 from apps.trading.models import LiquidityInterval
@@ -25,7 +26,7 @@ class Meters:
     def flush(self) -> None:
         """Posts finished stretches."""
         if self._done:
-            self._context.journal.post(_store, tuple(self._done))
+            self._context.journal.post(insert_rows, tuple(self._done))
             self._done = []
 
     def forget(self, desk: MarketDesk) -> None:
@@ -60,12 +61,3 @@ class Meters:
 
 def _spread(bid: Price | None, ask: Price | None) -> Price | None:
     return None if bid is None or ask is None else ask - bid
-
-
-def _store(rows: tuple[LiquidityInterval, ...]) -> None:
-    LiquidityInterval.objects.bulk_create([_fresh(row) for row in rows])
-
-
-def _fresh(row: LiquidityInterval) -> LiquidityInterval:
-    row.pk = None
-    return row

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from apps.engine.limits import TradingState
 from apps.risk.choices import Scope
-from apps.risk.selectors import state_for, states_restricting
+from apps.risk.selectors import states_restricting, strictest
 from apps.trading.services.sessions import session_heartbeat
 
 from .context import SessionContext
@@ -31,9 +31,10 @@ def heartbeat(*, context: SessionContext) -> HeartbeatPoll:
         now=context.now(),
     )
     account = context.account.name
-    reasons = [
-        row.reason
+    binding = [
+        row
         for row in states_restricting()
         if row.scope == Scope.GLOBAL or (row.scope == Scope.ACCOUNT and row.scope_id == account)
     ]
-    return HeartbeatPoll(state_for(account=account), "; ".join(reasons), stop_requested)
+    state = strictest(row.state for row in binding)
+    return HeartbeatPoll(state, "; ".join(row.reason for row in binding), stop_requested)

@@ -148,6 +148,7 @@ class Reconciler:
             return False
         confirmed = not found.is_clean and (found == self._suspected or trigger in ("start", "stop"))
         self._suspected = found
+        context.cash_drift = found.drift
         context.journal.post(_store, _row(context, trigger, found, balance))
         if found.is_clean:
             context.gate.unblock("reconcile")

@@ -75,13 +75,14 @@ def _feed(context: SessionContext) -> dict[str, Any]:
 
 
 def _cash(context: SessionContext) -> dict[str, Any]:
-    own, venue = context.portfolio.cash, context.venue_cash
+    own, venue, drift = context.portfolio.cash, context.venue_cash, context.cash_drift
     return {
         "opening": None if context.opening_cash is None else format_money(context.opening_cash),
         "own": format_money(own),
         "venue": None if venue is None else format_money(venue),
         "venue_at": _iso(context.venue_cash_ms),
-        "drift": None if venue is None else format_money(venue - own),
+        # Of the last comparison: against cash that has moved since, the figure would mean nothing.
+        "drift": None if drift is None else format_money(drift),
         "at": context.now().isoformat(),
     }
 

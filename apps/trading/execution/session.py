@@ -56,6 +56,7 @@ TIMER_S = 0.1
 RECONCILE_S = 5.0
 SCREEN_S = 0.25
 STOP_TRIES = 20
+LADDERS_PER_SCREEN = 8
 
 PRIVATE_CHANNELS = ("fill", "user_orders", "market_lifecycle_v2")
 
@@ -247,7 +248,7 @@ class Session:
                 self.incidents.raise_event("FEED_DOWN", Severity.WARNING, event.reason)
         else:
             gaps = context.books.counters.gaps
-            self.feed.on_frame(event, recv_ns)
+            self.feed.on_frame(event)
             if context.books.counters.gaps != gaps:
                 await self._on_gap()
 
@@ -283,8 +284,9 @@ class Session:
         now_ms = context.clock.now_ms()
         self._note_epoch(now_ms)
         for desk in list(context.desks.values()):
-            if desk.is_dirty or desk.is_restless or desk.epoch != context.epoch:
-                desk.trigger, desk.frame_ns = (desk.trigger if desk.is_dirty else "timer"), 0
+            is_due = desk.wake_ms is not None and now_ms >= desk.wake_ms
+            if desk.is_dirty or is_due or desk.epoch != context.epoch:
+                desk.trigger, desk.frame_s = (desk.trigger if desk.is_dirty else "timer"), None
                 self._on_change(desk)
             elif desk.decided_ms is None or now_ms - desk.decided_ms >= TIMER_S * 1000:
                 self.evaluator.repeat(desk)
@@ -327,13 +329,21 @@ class Session:
         client = self._parts.screen
         if client is None:
             return
-        topics = {f"book.{desk.ticker}": ladder(self.context, desk) for desk in list(self.context.desks.values())[:50]}
+        topics = {f"book.{desk.ticker}": ladder(self.context, desk) for desk in self._changed_books()}
         topics["mission"] = mission(self.context)
         try:
             await live.apublish(client, topics, nudge="mission")
         except redis.RedisError as error:
             # Screens fall back to the database; trading does not depend on them.
             self.incidents.raise_event("SCREEN_DOWN", Severity.WARNING, f"live screens are not fed: {error}")
+
+    def _changed_books(self) -> list[MarketDesk]:
+        """Markets whose book moved since they were last shown, the longest unseen first, a few at a time."""
+        waiting = [d for d in self.context.desks.values() if d.book_at_ms is not None and d.book_at_ms != d.shown_at_ms]
+        chosen = sorted(waiting, key=lambda d: d.shown_at_ms or 0)[:LADDERS_PER_SCREEN]
+        for desk in chosen:
+            desk.shown_at_ms = desk.book_at_ms
+        return chosen
 
 
 async def open_session(*, account: Account, holder: str, parts: Parts) -> Session | None:

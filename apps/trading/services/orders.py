@@ -11,8 +11,8 @@ from typing import Any
 from django.db import transaction
 
 from apps.core.leases import lease_check
+from apps.core.rows import insert_row, insert_rows
 from apps.engine.decimals import price_to_decimal, quantity_to_decimal
-from apps.engine.limits import TradingState
 from apps.engine.orders import OrderEventKind, OrderStatus
 from apps.engine.types import OrderIntent, Price, Quantity
 from apps.risk import selectors as risk
@@ -76,9 +76,9 @@ def lease_name(account_id: int) -> str:
     return f"trading.account.{account_id}"
 
 
-def decisions_store(*, session_id: int, records: Sequence[DecisionRecord]) -> list[Decision]:
-    """One insert for all; returns the rows with their keys."""
-    return Decision.objects.bulk_create([_decision_row(session_id, r) for r in records], batch_size=500)
+def decisions_store(*, session_id: int, records: Sequence[DecisionRecord]) -> None:
+    """Decisions that led to no order, many at a time."""
+    insert_rows(_decision_row(session_id, record) for record in records)
 
 
 def orders_commit(*, session: TradingSession, records: Sequence[IntentRecord], now: datetime) -> dict[str, int]:
@@ -87,30 +87,30 @@ def orders_commit(*, session: TradingSession, records: Sequence[IntentRecord], n
     In the same transaction it asks once more whether the session still holds its lease and whether the database
     allows trading. Raises `LeaseLost` or `TradingBlocked`, and then nothing is stored.
     """
+    keys: dict[str, int] = {}
     with transaction.atomic(durable=True):
         lease_check(name=lease_name(session.account_id), token=session.fencing_token, now=now)
         if any(r.denial is None for r in records):
             _require_tradable(session)
-        decisions = decisions_store(session_id=session.pk, records=[r.decision for r in records])
-        orders = Order.objects.bulk_create(
-            [_order_row(session, r, d.pk, now) for r, d in zip(records, decisions, strict=True)]
-        )
-        OrderEvent.objects.bulk_create([_first_event(o.pk, r, now) for o, r in zip(orders, records, strict=True)])
-    return {o.client_order_id: o.pk for o in orders}
+        for record in records:
+            decision_id = insert_row(_decision_row(session.pk, record.decision))
+            order_pk = insert_row(_order_row(session, record, decision_id, now))
+            insert_row(_first_event(order_pk, record, now))
+            keys[record.intent.client_order_id] = order_pk
+    return keys
 
 
 def order_updates_store(*, updates: Sequence[OrderUpdate]) -> None:
     """Appends the events and moves each order to where its last one left it. Safe to repeat after a failure."""
     with transaction.atomic():
-        OrderEvent.objects.bulk_create([_event_row(u) for u in updates])
+        insert_rows(_event_row(u) for u in updates)
         for update in {u.client_order_id: u for u in updates}.values():
             Order.objects.filter(pk=update.order_pk).update(**_order_changes(updates, update))
 
 
 def _require_tradable(session: TradingSession) -> None:
-    state = risk.state_for(account=session.account.name)
-    if state is TradingState.HALTED:
-        raise TradingBlocked(f"trading is halted for account {session.account.name}")
+    if halted := risk.halted_scopes(account=session.account.name):
+        raise TradingBlocked(f"trading is halted for account {session.account.name} ({', '.join(halted)})")
 
 
 def _decision_row(session_id: int, r: DecisionRecord) -> Decision:

@@ -106,10 +106,6 @@ class Hub(Publisher):
                 text = delta.text(use_yes_price=s.use_yes_price, account_id=s.connection.account_id)
                 self.deliver(s, "orderbook_delta", text)
 
-    def book_replaced(self, market: Market) -> None:
-        for s in list(self._books.get(market.ticker, ())):
-            self.send_snapshot(s, market.ticker)
-
     def ticker(self, market: Market, ts_us: int) -> None:
         self._quoted.pop(market.ticker, None)
         listeners = self._channels["ticker"]
