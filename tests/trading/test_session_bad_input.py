@@ -282,9 +282,7 @@ async def test_a_settlement_pays_once_and_closes_the_position() -> None:
         await stage.fill(fill)
         revenue = fill.quantity * 10_000
         stage.venue.cash += revenue - fill.price * fill.quantity
-        stage.venue.settlement_rows.append(
-            VenueSettlement(TICKER, "yes", 10_000, revenue, 0, stage.clock.now_ms())
-        )
+        stage.venue.settlement_rows.append(VenueSettlement(TICKER, "yes", 10_000, revenue, 0, stage.clock.now_ms()))
         await stage.session.reconciler.reconcile("settled")
         await stage.session.reconciler.reconcile("settled")
         assert stage.session.context.portfolio.cash == stage.venue.cash
