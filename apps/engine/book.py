@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
+from typing import NoReturn
 
-from .errors import BadNumber, CrossedBook, DataCorrupt, NegativeLevel
+from .errors import BadNumber, CrossedBook, DataCorrupt, NegativeLevel, OffGridPrice
 from .grid import PriceGrid
 from .types import Level, Price, Quantity, Side, Ticker
 
@@ -27,8 +28,18 @@ _ASK = Side.ASK
 
 
 @lru_cache(maxsize=256)
-def _tick_index(grid: PriceGrid) -> Mapping[Price, int]:
-    return {price: tick for tick, price in enumerate(grid.prices)}
+def _ticks_of(grid: PriceGrid) -> tuple[dict[Price, int], dict[Price, int]]:
+    """Tick of each price on the bid and on the ask side; ask ticks are counted from the top."""
+    last = len(grid.prices) - 1
+    bids = {price: tick for tick, price in enumerate(grid.prices)}
+    return bids, {price: last - tick for price, tick in bids.items()}
+
+
+def _highest(sizes: list[Quantity], tick: int) -> int:
+    """Highest occupied tick at or below `tick`, -1 when there is none."""
+    while tick >= 0 and not sizes[tick]:
+        tick -= 1
+    return tick
 
 
 class Book:
@@ -41,13 +52,16 @@ class Book:
     """
 
     __slots__ = (
-        "_best",
+        "_ask_sizes",
+        "_ask_ticks",
+        "_ask_top",
+        "_bid_sizes",
+        "_bid_ticks",
+        "_bid_top",
         "_crossed_ms",
-        "_index",
         "_last",
         "_prices",
         "_reason",
-        "_sizes",
         "best_ask",
         "best_bid",
         "grid",
@@ -64,14 +78,15 @@ class Book:
         self.grid = grid
         self._prices = grid.prices
         self._last = len(grid.prices) - 1
-        self._index = _tick_index(grid)
+        self._bid_ticks, self._ask_ticks = _ticks_of(grid)
         self._clear()
 
     def _clear(self) -> None:
         # Ask ticks are counted from the top, so that on both sides the best is the highest occupied tick and
         # the book is crossed exactly when the two bests add up to the last tick or more.
-        self._sizes = ([0] * len(self._prices), [0] * len(self._prices))
-        self._best = [-1, -1]
+        self._bid_sizes = [0] * len(self._prices)
+        self._ask_sizes = [0] * len(self._prices)
+        self._bid_top = self._ask_top = -1
         self.best_bid: Price | None = None
         self.best_ask: Price | None = None
 
@@ -106,7 +121,7 @@ class Book:
         book is then unquotable.
         """
         self._load(bids, asks)
-        if sum(self._best) >= self._last:
+        if self._bid_top + self._ask_top >= self._last:
             self._crossed()
         self._reason = None
         self._show_best()
@@ -114,53 +129,58 @@ class Book:
     def _load(self, bids: Iterable[Level], asks: Iterable[Level]) -> None:
         self._clear()
         try:
-            self._fill(_BID, bids)
-            self._fill(_ASK, asks)
+            self._fill(_BID, self._bid_sizes, self._bid_ticks, bids)
+            self._fill(_ASK, self._ask_sizes, self._ask_ticks, asks)
         except DataCorrupt as error:
             self.invalidate(type(error).__name__)
             raise
-        self._best = [self._highest(0, self._last), self._highest(1, self._last)]
+        self._bid_top = _highest(self._bid_sizes, self._last)
+        self._ask_top = _highest(self._ask_sizes, self._last)
 
-    def _fill(self, side: Side, levels: Iterable[Level]) -> None:
-        sizes = self._sizes[side is _ASK]
+    def _fill(self, side: Side, sizes: list[Quantity], ticks: dict[Price, int], levels: Iterable[Level]) -> None:
         seen: set[Price] = set()
         for price, size in levels:
-            tick = self.grid.index(price)
+            tick = ticks.get(price, -1)
+            if tick < 0:
+                self.grid.index(price)
             if price in seen:
                 raise BadNumber(self._named(f"{side} {price} twice in a snapshot"))
             if size < 0:
                 raise NegativeLevel(self._named(f"{side} {price} of size {size}"))
             seen.add(price)
-            sizes[self._last - tick if side is _ASK else tick] = size
+            sizes[tick] = size
 
     def apply_delta(self, side: Side, price: Price, delta: Quantity, ts_ms: int | None = None) -> None:
         """Add `delta` to one level; `ts_ms` is the exchange's time of it.
 
-        Raises `DataCorrupt` while unquotable, else `OffGridPrice`, `NegativeLevel` or `CrossedBook`; after
-        any of these the book is unquotable until the next snapshot.
+        Raises `DataCorrupt` while unquotable, else `BadNumber` for no such side, `OffGridPrice`,
+        `NegativeLevel` or `CrossedBook`; after any of these the book is unquotable until the next snapshot.
         """
+        # Written out for both sides, with no call in the common case: this is the hottest path of a session.
         if self._reason is not None:
             self._admit(ts_ms)
-        tick = self._index.get(price, -1)
-        if tick < 0:
+        try:
+            if side is _BID:
+                tick, sizes, top = self._bid_ticks[price], self._bid_sizes, self._bid_top
+            elif side is _ASK:
+                tick, sizes, top = self._ask_ticks[price], self._ask_sizes, self._ask_top
+            else:
+                self._no_side(side)
+        except KeyError:
             self._off_grid(price)
-        which = 0
-        if side is _ASK:
-            which, tick = 1, self._last - tick
-        elif side is not _BID:
-            raise BadNumber(self._named(f"no such side: {side!r}"))
-        sizes = self._sizes[which]
         size = sizes[tick] + delta
         if size > 0:
             sizes[tick] = size
-            if tick > self._best[which]:
-                self._move_best(which, tick, ts_ms)
+            if tick <= top:
+                return
         elif size < 0:
             self._negative(side, price, size)
         else:
             sizes[tick] = 0
-            if tick == self._best[which]:
-                self._move_best(which, self._highest(which, tick), ts_ms)
+            if tick != top:
+                return
+            tick = _highest(sizes, tick)
+        self._move_top(side, tick, ts_ms)
 
     def _admit(self, ts_ms: int | None) -> None:
         if not self.is_matching:
@@ -168,9 +188,12 @@ class Book:
         if ts_ms != self._crossed_ms:
             self._crossed()
 
-    def _move_best(self, which: int, tick: int, ts_ms: int | None) -> None:
-        self._best[which] = tick
-        if sum(self._best) < self._last:
+    def _move_top(self, side: Side, tick: int, ts_ms: int | None) -> None:
+        if side is _BID:
+            self._bid_top = tick
+        else:
+            self._ask_top = tick
+        if self._bid_top + self._ask_top < self._last:
             self._reason = None
         elif ts_ms is None:
             self._crossed()
@@ -180,27 +203,25 @@ class Book:
         self._show_best()
 
     def _show_best(self) -> None:
-        bid, ask = self._best
+        bid, ask = self._bid_top, self._ask_top
         shown = self._reason is None
         self.best_bid = self._prices[bid] if shown and bid >= 0 else None
         self.best_ask = self._prices[self._last - ask] if shown and ask >= 0 else None
 
-    def _highest(self, which: int, tick: int) -> int:
-        sizes = self._sizes[which]
-        while tick >= 0 and not sizes[tick]:
-            tick -= 1
-        return tick
+    def _no_side(self, side: Side) -> NoReturn:
+        self.invalidate(BadNumber.__name__)
+        raise BadNumber(self._named(f"no such side: {side!r}"))
 
-    def _off_grid(self, price: Price) -> None:
-        self.invalidate("OffGridPrice")
-        self.grid.index(price)
+    def _off_grid(self, price: Price) -> NoReturn:
+        self.invalidate(OffGridPrice.__name__)
+        raise OffGridPrice(self._named(f"price {price} ($0.0001) is not on the grid"))
 
-    def _negative(self, side: Side, price: Price, size: Quantity) -> None:
+    def _negative(self, side: Side, price: Price, size: Quantity) -> NoReturn:
         self.invalidate(NegativeLevel.__name__)
         raise NegativeLevel(self._named(f"{side} {price} would be {size}"))
 
-    def _crossed(self) -> None:
-        bid, ask = self._prices[self._best[0]], self._prices[self._last - self._best[1]]
+    def _crossed(self) -> NoReturn:
+        bid, ask = self._prices[self._bid_top], self._prices[self._last - self._ask_top]
         self.invalidate(CrossedBook.__name__)
         raise CrossedBook(self._named(f"bid {bid} at or above ask {ask}"))
 
@@ -212,14 +233,14 @@ class Book:
         tick = self.grid.index(price)
         if self._reason is not None:
             return 0
-        return self._sizes[side is _ASK][self._last - tick if side is _ASK else tick]
+        return self._ask_sizes[self._last - tick] if side is _ASK else self._bid_sizes[tick]
 
     def _occupied(self, side: Side) -> Iterator[Level]:
-        which = int(side is _ASK)
-        sizes, last = self._sizes[which], self._last
-        for tick in range(self._best[which], -1, -1):
+        asks = side is _ASK
+        sizes, top = (self._ask_sizes, self._ask_top) if asks else (self._bid_sizes, self._bid_top)
+        for tick in range(top, -1, -1):
             if sizes[tick]:
-                yield self._prices[last - tick if which else tick], sizes[tick]
+                yield self._prices[self._last - tick if asks else tick], sizes[tick]
 
     def levels(self, side: Side, depth: int | None = None) -> list[Level]:
         """Levels from the best outward, at most `depth` of them; none while the book is unquotable."""

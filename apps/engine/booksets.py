@@ -40,11 +40,12 @@ class LevelChange(Protocol):
 
 @dataclass(slots=True)
 class Subscription:
-    """One sid: the last `seq` seen (0 before the first), its markets and those waiting for a snapshot."""
+    """One sid: the last `seq` seen (0 before the first), its markets with their books (None before the first
+    snapshot) and those waiting for a snapshot."""
 
     sid: int
     last_seq: int = 0
-    tickers: set[Ticker] = field(default_factory=set)
+    books: dict[Ticker, Book | None] = field(default_factory=dict)
     stale: set[Ticker] = field(default_factory=set)
 
 
@@ -108,33 +109,38 @@ class BookSet:
         subscription = self._advance(sid, seq)
         if subscription is None:
             return False
-        self._own(subscription, snapshot.ticker)
-        book = self._books.get(snapshot.ticker) or self._make(snapshot.ticker)
+        ticker = snapshot.ticker
+        self._own(subscription, ticker)
+        book = self._books.get(ticker) or self._make(subscription, ticker)
         if book is None:
-            return self._refuse(subscription, snapshot.ticker, UNKNOWN_GRID)
+            return self._refuse(subscription, ticker, UNKNOWN_GRID)
         try:
             book.apply_snapshot(snapshot.bids, snapshot.asks)
         except DataCorrupt as error:
-            return self._refuse(subscription, snapshot.ticker, type(error).__name__)
-        subscription.stale.discard(snapshot.ticker)
+            return self._refuse(subscription, ticker, type(error).__name__)
+        subscription.stale.discard(ticker)
         self.counters.snapshots += 1
         return True
 
     def on_delta(self, sid: int, seq: int, delta: LevelChange) -> bool:
         """Apply one delta if its book is in step."""
-        subscription = self._advance(sid, seq)
-        if subscription is None:
-            return False
-        book = self._books.get(delta.ticker)
-        if book is None or delta.ticker not in subscription.tickers:
+        # As in `Book.apply_delta`: what happens for nearly every message stands here, the rest is called.
+        subscription = self._subscriptions.get(sid)
+        if subscription is not None and seq == subscription.last_seq + 1:
+            subscription.last_seq = seq
+        else:
+            subscription = self._advance(sid, seq)
+            if subscription is None:
+                return False
+        book = subscription.books.get(delta.ticker)
+        if book is None:
             self._own(subscription, delta.ticker)
             return self._refuse(subscription, delta.ticker, NO_SNAPSHOT)
-        if not book.accepts_deltas:
-            return self._refuse(subscription, delta.ticker, book.unquotable_reason or NO_SNAPSHOT)
         try:
             book.apply_delta(delta.side, delta.price, delta.delta, delta.ts_ms)
         except DataCorrupt as error:
-            return self._refuse(subscription, delta.ticker, type(error).__name__)
+            # The book has made itself unquotable and knows why, also when it refused because it was so before.
+            return self._refuse(subscription, delta.ticker, book.unquotable_reason or type(error).__name__)
         self.counters.deltas += 1
         return True
 
@@ -164,10 +170,16 @@ class BookSet:
         """A market left its subscription: its book stays readable only as unquotable."""
         self._drop(ticker, UNSUBSCRIBED)
 
+    def forget(self, ticker: Ticker) -> None:
+        """A market is finished: nothing of it is kept. Until the exchange stops sending it, hand its messages to
+        `on_sequenced`; `on_snapshot` and `on_delta` would take note of it again."""
+        self._drop(ticker, UNSUBSCRIBED)
+        self._books.pop(ticker, None)
+
     def remove_sid(self, sid: int) -> None:
         """A subscription ended; its books are unquotable and await another subscription."""
         found = self._subscriptions.pop(sid, None)
-        for ticker in tuple(found.tickers) if found else ():
+        for ticker in tuple(found.books) if found else ():
             self._drop(ticker, UNSUBSCRIBED)
 
     def on_disconnect(self) -> None:
@@ -204,8 +216,7 @@ class BookSet:
         self.counters.gaps += 1
         self.counters.missing += missing
         self.counters.refused[SequenceGap.__name__] += 1
-        for ticker in subscription.tickers:
-            book = self._books.get(ticker)
+        for ticker, book in subscription.books.items():
             if book is not None:
                 book.invalidate(SEQUENCE_GAP)
             subscription.stale.add(ticker)
@@ -217,22 +228,22 @@ class BookSet:
         if owner is not None:
             self._drop(ticker, NO_SNAPSHOT)
         self._owner[ticker] = subscription.sid
-        subscription.tickers.add(ticker)
+        subscription.books[ticker] = self._books.get(ticker)
 
     def _drop(self, ticker: Ticker, reason: str) -> None:
         owner = self._subscriptions.get(self._owner.pop(ticker, -1))
         if owner is not None:
-            owner.tickers.discard(ticker)
+            owner.books.pop(ticker, None)
             owner.stale.discard(ticker)
         book = self._books.get(ticker)
         if book is not None:
             book.invalidate(reason)
 
-    def _make(self, ticker: Ticker) -> Book | None:
+    def _make(self, subscription: Subscription, ticker: Ticker) -> Book | None:
         grid = self._grid_of(ticker)
         if grid is None:
             return None
-        book = self._books[ticker] = Book(grid, ticker)
+        book = self._books[ticker] = subscription.books[ticker] = Book(grid, ticker)
         return book
 
     def _refuse(self, subscription: Subscription, ticker: Ticker, reason: str) -> bool:

@@ -18,11 +18,12 @@ from typing import Any
 
 import msgspec
 
+from apps.gateway.gzip_stream import open_unpacked
+
 RECORDER_VERSION = 1
 INDEX_SUFFIX = ".idx.jsonl"
 _LEVEL = 6
 _GZIP = 31
-_CHUNK = 1 << 16
 _encode = msgspec.json.Encoder().encode
 
 
@@ -226,25 +227,10 @@ def read_index(path: Path) -> tuple[list[IndexEntry], SegmentSummary | None]:
 
 
 def whole_lines(path: Path, offset: int = 0) -> Iterator[bytes]:
-    """Every line that was flushed, from a member's offset on, also of a file that nobody closed.
-
-    A stream reader of the standard library drops what it has already unpacked when it meets the cut.
-    """
-    member = zlib.decompressobj(_GZIP)
-    rest = b""
-    with path.open("rb") as stream:
-        stream.seek(offset)
-        while packed := stream.read(_CHUNK):
-            while packed:
-                try:
-                    data = member.decompress(packed)
-                except zlib.error:
-                    return
-                packed = member.unused_data
-                if member.eof:
-                    member = zlib.decompressobj(_GZIP)
-                *lines, rest = (rest + data).split(b"\n")
-                yield from lines
+    """Every line that was flushed, from a member's offset on, also of a file that nobody closed."""
+    with open_unpacked(path, offset) as stream, suppress(EOFError, zlib.error):
+        while (line := stream.readline()).endswith(b"\n"):
+            yield line[:-1]
 
 
 def frames_from(path: Path, at_ns: int) -> Iterator[dict[str, Any]]:

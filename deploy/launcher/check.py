@@ -81,8 +81,8 @@ def judge(printed: str, troubles: list[str]) -> Verdict:
     """`printed` is what `session_summary --json` said last; a missing figure is null and fails the check."""
     figures = _last_object(printed)
     summary = {name: figures.get(name) for name in FIELDS}
-    missing = [name for name, value in summary.items() if value is None]
-    problems = [*troubles, *(f"{name} is missing from the summary" for name in missing)]
+    missing = ", ".join(name for name, value in summary.items() if value is None)
+    problems = [*troubles, *([f"missing from the summary: {missing}"] if missing else [])]
     reported = summary["errors"] if isinstance(summary["errors"], int) else 0
     summary["errors"] = reported + len(troubles)
     if reported:

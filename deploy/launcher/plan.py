@@ -52,6 +52,11 @@ class Plan:
         return self.run_dir / "exchange_key.pub.pem"
 
     @property
+    def exchange_state(self) -> Path:
+        """Where the simulator keeps its accounts; without it a second start would find its positions gone."""
+        return self.run_dir / "exchange_state.json"
+
+    @property
     def database(self) -> str:
         """What the terminal shows: never the address itself, which may carry a password."""
         return "DATABASE_URL" if self.environment.get("DATABASE_URL") else "SQLite in the run directory"
@@ -81,7 +86,7 @@ def make(root: Path, run_dir: Path, *, outside: Mapping[str, str], is_check: boo
             "KALSHI_ENVIRONMENT": "simulated",
             "KALSHI_API_URL": f"http://{LOOPBACK}:{exchange_port}/trade-api/v2",
             "KALSHI_WS_URL": f"ws://{LOOPBACK}:{exchange_port}/trade-api/ws/v2",
-            "KALSHI_KEY_ID": str(uuid.uuid4()),
+            "KALSHI_KEY_ID": _key_id(run_dir),
             "KALSHI_PRIVATE_KEY_FILE": str(run_dir / "exchange_key.pem"),
         }
     return Plan(
@@ -106,6 +111,14 @@ def write_platform_env(plan: Plan) -> Path:
         handle.writelines(lines)
     os.replace(fresh, path)
     return path
+
+
+def _key_id(run_dir: Path) -> str:
+    """The simulated account is the key's, so the key's id stays the same from one start to the next."""
+    path = run_dir / "exchange_key.id"
+    if not path.is_file():
+        path.write_text(str(uuid.uuid4()))
+    return path.read_text().strip()
 
 
 def _exchange_port(environment: Mapping[str, str]) -> int | None:

@@ -113,7 +113,7 @@ def _bring_up(run: PlatformRun) -> None:
     for stale in plan.run_dir.glob("celerybeat-schedule*"):  # a beat that was killed may leave it unreadable
         stale.unlink()
     if plan.exchange_port is not None:
-        signing_key.write_pair(plan.private_key, plan.public_key)
+        signing_key.ensure_pair(plan.private_key, plan.public_key)
     planning.write_platform_env(plan)
     foundations = stack.foundations(plan)
     for program in foundations:  # they come up while the database is prepared

@@ -16,10 +16,10 @@ _WITHOUT_DATABASE = ("architecture", "bench", "browser", "deploy", "engine", "ga
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command; `needs` names what must be there first ("postgres", "chromium")."""
+    """Commands run one after the other until one fails; `needs` names what must be there ("postgres", "chromium")."""
 
     name: str
-    command: Sequence[str]
+    commands: Sequence[Sequence[str]]
     environment: Mapping[str, str] = field(default_factory=dict)
     needs: str = ""
 
@@ -48,18 +48,24 @@ def _pytest(marks: str, *arguments: str) -> list[str]:
 def steps() -> list[Step]:
     ignored = [f"--ignore=tests/{name}" for name in _WITHOUT_DATABASE]
     return [
-        Step("ruff", _tool("ruff", "check", ".")),
-        Step("format", _tool("ruff", "format", "--check", ".")),
-        Step("imports", _tool("lint-imports")),
-        Step("types", _tool("mypy")),
-        Step("django", _manage("check", "--fail-level", "WARNING")),
-        Step("migrations", _manage("makemigrations", "--check", "--dry-run")),
-        Step("migrate", _manage("migrate", "--noinput", "--verbosity", "0")),
-        Step("seed", _manage("seed_demo")),
-        Step("deployment", _manage("check", "--deploy", "--fail-level", "WARNING"), _DEPLOYED),
-        Step("tests on SQLite", _pytest(_PLAIN, "-n", "2")),
-        Step("tests on PostgreSQL", _pytest(_PLAIN, "-n", "2", *ignored), needs="postgres"),
-        Step("conformance", _pytest("conformance")),
-        Step("browser", _pytest("browser"), needs="chromium"),
-        Step("smoke", [PYTHON, "-m", "deploy.launcher.up", "--check", "20"]),
+        Step("ruff", [_tool("ruff", "check", ".")]),
+        Step("format", [_tool("ruff", "format", "--check", ".")]),
+        Step("imports", [_tool("lint-imports")]),
+        Step("types", [_tool("mypy")]),
+        Step("django", [_manage("check", "--fail-level", "WARNING")]),
+        Step("migrations", [_manage("makemigrations", "--check", "--dry-run")]),
+        Step(
+            "deployment",
+            [
+                _manage("migrate", "--noinput", "--verbosity", "0"),
+                _manage("seed_demo"),
+                _manage("check", "--deploy", "--fail-level", "WARNING"),
+            ],
+            _DEPLOYED,
+        ),
+        Step("tests on SQLite", [_pytest(_PLAIN, "-n", "2")]),
+        Step("tests on PostgreSQL", [_pytest(_PLAIN, "-n", "2", *ignored)], needs="postgres"),
+        Step("conformance", [_pytest("conformance")]),
+        Step("browser", [_pytest("browser")], needs="chromium"),
+        Step("smoke", [[PYTHON, "-m", "deploy.launcher.up", "--check", "20"]]),
     ]

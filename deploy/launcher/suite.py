@@ -58,20 +58,26 @@ class Suite:
     def _execute(self, step: Step) -> int:
         environment = {**self._environment(), **self._provide(step.needs), **step.environment}
         log = self.work_dir / f"{step.name.replace(' ', '_')}.log"
-        with log.open("wb") as output:
+        code = 0
+        for command in step.commands:
+            code = code or self._command(command, environment, log)
+        lines = log.read_text(errors="replace").splitlines()
+        for line in lines[-_TAIL_LINES:] if code else lines[-1:]:
+            self.screen.line(line)
+        return code
+
+    def _command(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
+        with log.open("ab") as output:
             popen = subprocess.Popen(
-                list(step.command),
+                list(command),
                 cwd=ROOT,
-                env=environment,
+                env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
             self._wait(popen)
-        lines = log.read_text(errors="replace").splitlines()
-        for line in lines[-_TAIL_LINES:] if popen.returncode else lines[-1:]:
-            self.screen.line(line)
         return popen.returncode
 
     def _wait(self, popen: subprocess.Popen[bytes]) -> None:

@@ -22,8 +22,19 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
+
+
+def write_key_pair(private: Path, public: Path) -> None:
+    """RSA-2048, the exchange's usual kind and the slower one to sign with."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    private.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    public.write_bytes(key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
 
 
 def percentile(values: list[int], share: float) -> float:
@@ -34,9 +45,8 @@ def percentile(values: list[int], share: float) -> float:
 def exchange(run_dir: Path, markets: int, rate: float) -> Iterator[None]:
     """The simulator in a process of its own, with a key made for this run."""
     from deploy.launcher.network import LOOPBACK, accepts, free_port
-    from deploy.launcher.signing_key import write_pair
 
-    write_pair(run_dir / "exchange_key.pem", run_dir / "exchange_key.pub.pem")
+    write_key_pair(run_dir / "exchange_key.pem", run_dir / "exchange_key.pub.pem")
     port = free_port(8899)
     os.environ |= {
         "KALSHI_API_URL": f"http://{LOOPBACK}:{port}/trade-api/v2",
@@ -111,10 +121,9 @@ async def measure(markets: int, seconds: float) -> tuple[list[int], int, float]:
 
 async def settled(context: Any, markets: int) -> None:
     """Until every market has its book and the first wave of orders is out: what is timed is the steady state."""
-    before = -1
-    while len(context.books.tickers) < markets or context.counters.orders - before > markets / 20:
-        before = context.counters.orders
-        await asyncio.sleep(1)
+    while len(context.books.tickers) < markets:  # noqa: ASYNC110  nothing signals this
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(3 + markets / 100)
 
 
 def _client_order_id(request: Any) -> str:

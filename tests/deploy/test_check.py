@@ -54,14 +54,14 @@ def test_anything_but_zero_fails(name: str, value: object) -> None:
 def test_missing_figure_fails_and_is_null_not_zero(name: str) -> None:
     figures = {key: value for key, value in GOOD.items() if key != name}
     verdict = judge(json.dumps(figures), [])
-    assert verdict.problems == (f"{name} is missing from the summary",)
+    assert verdict.problems == (f"missing from the summary: {name}",)
     assert verdict.summary[name] == (0 if name == "errors" else None)
 
 
 @pytest.mark.parametrize("printed", ["", "\n", "no json", "[1, 2]"])
 def test_no_summary_fails(printed: str) -> None:
     verdict = judge(printed, [])
-    assert len(verdict.problems) == len(FIELDS)
+    assert verdict.problems == (f"missing from the summary: {', '.join(FIELDS)}",)
     assert verdict.summary["markets"] is None
 
 

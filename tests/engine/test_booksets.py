@@ -267,7 +267,8 @@ def _frames(path: Path) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
         row = json.loads(line)
         if row["event_type"].startswith("orderbook_"):
             # each market switch opens a subscription of its own within the recorder's connection
-            yield row["market_ticker"], row["event_type"], row["sequence_number"], row["payload_json"]
+            msg = row["payload_json"]
+            yield msg["market_ticker"], row["event_type"], row["sequence_number"], msg
 
 
 def _levels(rows: list[list[str]] | None, *, flip: bool) -> tuple[Level, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,76 @@ def test_cut_off_gzip_yields_everything_before_the_cut(tmp_path: Path) -> None:
     complete = [frame.raw for frame in read_recording(ws_recording(BTC))]
     assert len(collected) > 500
     assert collected == complete[: len(collected)]
+
+
+def _members(frames: int, per_member: int, per_flush: int, *, close: bool) -> Iterator[bytes]:
+    """What a recorder writes: a new gzip member every so often, a flush more often; the last one may stay open."""
+    header = b'{"v":1,"started_ns":5,"use_yes_price":true,"source":"test"}\n'
+    for start in range(0, frames, per_member):
+        member = zlib.compressobj(wbits=31)
+        last = min(frames, start + per_member)
+        for n in range(start, last, per_flush):
+            lines = [b'{"t":%d,"c":"c1","f":"{\\"n\\":%d}"}\n' % (i, i) for i in range(n, min(last, n + per_flush))]
+            yield member.compress((header if n == 0 else b"") + b"".join(lines)) + member.flush(zlib.Z_SYNC_FLUSH)
+        if close or last < frames:
+            yield member.flush()
+
+
+def _until_the_cut(path: Path) -> tuple[list[bytes], str]:
+    found: list[bytes] = []
+    try:
+        found.extend(frame.raw for frame in read_recording(path))
+    except e.TruncatedRecording as error:
+        return found, str(error)
+    return found, ""
+
+
+@pytest.mark.parametrize("per_member", [100, 1000, 5000])
+def test_a_recorder_killed_after_a_flush_lost_no_flushed_frame(tmp_path: Path, per_member: int) -> None:
+    path = tmp_path / "killed.jsonl.gz"
+    path.write_bytes(b"".join(_members(1000, per_member, 45, close=False)))
+    found, cut = _until_the_cut(path)
+    assert found == [b'{"n":%d}' % n for n in range(1000)]
+    assert cut
+    path.write_bytes(b"".join(_members(1000, per_member, 45, close=True)))
+    assert _until_the_cut(path) == (found, "")
+
+
+def test_a_recording_killed_within_a_write_keeps_what_was_flushed_before(tmp_path: Path) -> None:
+    path = tmp_path / "killed.jsonl.gz"
+    writes = list(_members(600, 200, 50, close=False))
+    for whole in range(2, len(writes)):
+        path.write_bytes(b"".join(writes[:whole]) + writes[whole][:7])
+        found, cut = _until_the_cut(path)
+        flushed = sum(len(w) > 20 for w in writes[:whole]) * 50
+        assert len(found) >= flushed
+        assert found == [b'{"n":%d}' % n for n in range(len(found))]
+        assert cut
+
+
+def test_damage_in_the_middle_ends_the_recording_after_the_frames_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.jsonl.gz"
+    writes = list(_members(1000, 200, 50, close=True))
+    good = b"".join(writes[:8])
+    path.write_bytes(good + b"\xff" * 64 + b"".join(writes[8:]))
+    found, cut = _until_the_cut(path)
+    assert len(found) >= 350
+    assert found == [b'{"n":%d}' % n for n in range(len(found))]
+    assert "damaged.jsonl.gz" in cut
+
+
+def test_zeros_behind_the_last_member_are_padding(tmp_path: Path) -> None:
+    path = tmp_path / "padded.jsonl.gz"
+    path.write_bytes(b"".join(_members(10, 5, 5, close=True)) + bytes(100_000))
+    found, cut = _until_the_cut(path)
+    assert (len(found), cut) == (10, "")
+
+
+def test_a_frame_that_was_no_text_comes_back_byte_for_byte(tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    header = b'{"v":1,"started_ns":5,"use_yes_price":true}\n'
+    path.write_bytes(header + b'{"t":1,"c":"c","f":"\\\\xff{","x":"ff7b"}\n')
+    assert [frame.raw for frame in read_recording(path)] == [b"\xff{"]
 
 
 def test_cut_off_last_line_is_named_after_the_lines_before_it(tmp_path: Path) -> None:

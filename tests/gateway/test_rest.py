@@ -174,12 +174,70 @@ async def test_exchange_status_is_read_during_an_outage(connect: Connect) -> Non
         await rest.exchange_status()
 
 
-async def test_one_odd_market_does_not_hide_the_others(connect: Connect) -> None:
-    body = json.loads(rest_bundles()["prod_202607"]["kxhighny_open_trimmed.json"])
-    del body["markets"][1]["price_ranges"]
-    rest, _ = connect(reply(200, body))
-    assert len([market async for market in rest.markets()]) == len(body["markets"]) - 1
+ODD_MARKETS: list[dict[str, Any]] = [
+    {"price_ranges": ...},
+    {"ticker": None},
+    {"yes_bid_dollars": "NaN"},
+    {"close_time": "soon"},
+    {"volume_fp": "-1.00"},
+]
+
+
+def _odd(row: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in {**row, **change}.items() if v is not ...}
+
+
+def _markets() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(rest_bundles()["prod_202607"]["kxhighny_open_trimmed.json"])["markets"]
+    return found
+
+
+@pytest.mark.parametrize("change", ODD_MARKETS)
+async def test_one_odd_market_does_not_hide_the_others(connect: Connect, change: dict[str, Any]) -> None:
+    rows = _markets()
+    rows[1] = _odd(rows[1], change)
+    rest, _ = connect(reply(200, {"markets": rows, "cursor": ""}))
+    found = [market.ticker async for market in rest.markets()]
+    assert found == [row["ticker"] for n, row in enumerate(rows) if n != 1]
     assert sum(rest.refused_rows.values()) == 1
+
+
+EVENT = {"event_ticker": "KXHIGHNY-26JUL20", "series_ticker": "KXHIGHNY", "title": "High", "mutually_exclusive": True}
+
+
+@pytest.mark.parametrize("change", ODD_MARKETS)
+async def test_one_odd_nested_market_hides_neither_its_event_nor_the_others(
+    connect: Connect, change: dict[str, Any]
+) -> None:
+    rows = _markets()
+    broken = {**EVENT, "fee_multiplier_override": 0.5, "markets": [_odd(rows[0], change), *rows[1:]]}
+    whole = {**EVENT, "event_ticker": "WHOLE", "markets": rows}
+    rest, _ = connect(reply(200, {"events": [broken, whole], "cursor": ""}))
+    first, second = [event async for event in rest.events(with_nested_markets=True)]
+    assert (first.event_ticker, first.series_ticker, str(first.fee_multiplier_override)) == (
+        EVENT["event_ticker"],
+        "KXHIGHNY",
+        "0.5",
+    )
+    assert first.markets == (second.markets or ())[1:]
+    assert [m.ticker for m in second.markets or ()] == [row["ticker"] for row in rows]
+    assert sum(rest.refused_rows.values()) == 1
+
+
+async def test_one_odd_event_does_not_hide_the_others(connect: Connect) -> None:
+    odd = [{**EVENT, "series_ticker": None}, _odd(EVENT, {"mutually_exclusive": ...}), 7]
+    rest, _ = connect(reply(200, {"events": [*odd, EVENT], "cursor": ""}))
+    (event,) = [event async for event in rest.events()]
+    assert (event.event_ticker, event.markets) == (EVENT["event_ticker"], None)
+    assert sum(rest.refused_rows.values()) == 3
+
+
+async def test_one_odd_series_does_not_hide_the_others(connect: Connect) -> None:
+    good = {"ticker": "KXA", "title": "A", "fee_type": "quadratic", "fee_multiplier": 1}
+    odd = [_odd(good, {"fee_type": ...}), {**good, "fee_multiplier": "much"}, None]
+    rest, _ = connect(reply(200, {"series": [*odd, good]}))
+    assert [series.ticker for series in await rest.series_list()] == ["KXA"]
+    assert sum(rest.refused_rows.values()) == 3
 
 
 async def test_one_odd_fill_refuses_the_whole_page(connect: Connect) -> None:

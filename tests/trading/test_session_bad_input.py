@@ -201,7 +201,7 @@ async def test_a_halt_that_lands_between_decision_and_commit_still_stops_the_ord
         await StateRow.objects.acreate(
             scope="global", scope_id="", state="halted", reason="drill", changed_at=factories.NOW
         )
-        stage.session.context.gate.refresh(state=TradingState.ACTIVE, reason="", lease_seconds=60)
+        stage.session.context.gate.refresh(state=TradingState.ACTIVE, reason="")
         await stage.book(BIDS, ASKS)
         await stage.until(lambda: stage.session.context.gate.closed_because() is not None, "shut")
         assert stage.venue.sent == []
@@ -211,7 +211,7 @@ async def test_silence_of_the_database_shuts_the_gate() -> None:
     account = await query(arrange)()
     async with running(account) as stage:
         gate = stage.session.context.gate
-        gate.refresh(state=TradingState.ACTIVE, reason="", lease_seconds=60)
+        gate.refresh(state=TradingState.ACTIVE, reason="")
         gate.unblock("start")
         assert gate.closed_because() is None
         stage.clock.advance(1.2)

@@ -59,6 +59,12 @@ class EventRows(Struct, frozen=True):
     cursor: str | None = None
 
 
+class NestedMarketRows(Struct, frozen=True):
+    """The markets of one event's row."""
+
+    markets: tuple[msgspec.Raw, ...] | None = None
+
+
 class SeriesRows(Struct, frozen=True):
     series: tuple[msgspec.Raw, ...]
 

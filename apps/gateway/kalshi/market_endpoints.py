@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
+
+import msgspec
+from msgspec import structs
 
 from apps.engine.types import BookSnapshot, Ticker
 from apps.gateway.errors import BadMessage, ReadFailed
 from apps.gateway.kalshi import bodies as b
 from apps.gateway.kalshi import models as m
 from apps.gateway.kalshi import portfolio_models as p
+from apps.gateway.kalshi.bodies import parse
 from apps.gateway.kalshi.transport import Call, RestTransport
 
 MARKETS_LIMIT = 1000
@@ -22,7 +26,8 @@ TARGETS_LIMIT = 2000
 class MarketEndpoints(RestTransport):
     """Filters are passed on as the venue names them; None means "not sent".
 
-    Lists of markets, events and series leave out rows that cannot be read and count them in `refused_rows`.
+    Lists of markets, events and series leave out rows that cannot be read and count them in `refused_rows`; an
+    event in a list is given without those of its markets that cannot be read.
     """
 
     async def market(self, ticker: Ticker) -> m.Market:
@@ -43,8 +48,20 @@ class MarketEndpoints(RestTransport):
     async def events(self, **filters: Any) -> AsyncIterator[m.Event]:
         call = Call("GET", "/events", params={"limit": EVENTS_LIMIT, **filters})
         async for page in self.pages(b.EventRows, call):
-            for event in self.readable(m.Event, page.events):
-                yield event
+            for row in page.events:
+                for event in self._readable_event(row):
+                    yield event
+
+    def _readable_event(self, row: msgspec.Raw) -> Iterator[m.Event]:
+        try:
+            yield parse(m.Event, bytes(row))
+            return
+        except BadMessage:
+            heads = self.readable(m.EventHead, [row])
+        for head in heads:
+            nested = [one.markets or () for one in self.readable(b.NestedMarketRows, [row])]
+            markets = tuple(market for rows in nested for market in self.readable(m.Market, rows))
+            yield m.Event(**structs.asdict(head), markets=markets)
 
     async def series(self, series_ticker: str) -> m.Series:
         call = Call("GET", "/series/:series", {"series": series_ticker})

@@ -144,7 +144,9 @@ class SettlementSource(Struct, frozen=True):
     url: str | None = None
 
 
-class Event(Struct, frozen=True):
+class EventHead(Struct, frozen=True):
+    """An event without its markets."""
+
     event_ticker: Name
     series_ticker: Name
     title: str
@@ -154,13 +156,18 @@ class Event(Struct, frozen=True):
     category: str | None = None
     strike_date: Time | None = None
     strike_period: str | None = None
-    markets: tuple[Market, ...] | None = None
     product_metadata: dict[str, Any] | None = None
     settlement_sources: tuple[SettlementSource, ...] | None = None
     last_updated_ts: Time | None = None
     fee_type_override: str | None = None
     fee_multiplier_override: Decimal | None = None
     exchange_index: int | None = None
+
+
+class Event(EventHead, frozen=True):
+    """`markets` is None where they were not asked for."""
+
+    markets: tuple[Market, ...] | None = None
 
 
 class Series(Struct, frozen=True):

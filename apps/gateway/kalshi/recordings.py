@@ -1,27 +1,25 @@
 """Streaming readers for recorded WebSocket traffic, in every envelope we meet and in our own recorder's.
 
 Our own format is gzip JSONL: a header `{"v":1,"started_ns":..,"use_yes_price":..,"source":".."}`, then one
-`{"t": recv_ns, "c": connection_id, "f": "<exact frame text>"}` per frame.
+`{"t": recv_ns, "c": connection_id, "f": "<exact frame text>"}` per frame, and `"x": "<hex>"` for one that was no text.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from apps.gateway.errors import BadField, MalformedFrame, MissingField, OversizedFrame, TruncatedRecording
+from apps.gateway.gzip_stream import open_unpacked
 
 RECORDER_VERSION = 1
 MAX_DOCUMENT = 64 * 1024 * 1024
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,7 @@ class _Own(Struct):
     t: int
     c: str | int | None
     f: str
+    x: str | None = None
 
 
 class _OwnHeader(Struct):
@@ -168,7 +167,9 @@ class _NotedReader:
 
 def _read_own(line: bytes) -> RecordedFrame:
     own = _own.decode(line)
-    return RecordedFrame(own.t, None if own.c is None else str(own.c), own.f.encode())
+    # Bytes that were no text stand in `x`; `f` only shows them.
+    raw = own.f.encode() if own.x is None else bytes.fromhex(own.x)
+    return RecordedFrame(own.t, None if own.c is None else str(own.c), raw)
 
 
 def _read_stamped(line: bytes) -> RecordedFrame:
@@ -209,7 +210,7 @@ class Recording:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stream = _open(path)
+        self._stream = open_unpacked(path)
         try:
             self._first = self._next_line()
             self.header = self._read_header()
@@ -241,7 +242,7 @@ class Recording:
         while True:
             try:
                 line = self._stream.readline(MAX_DOCUMENT)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as e:
+            except (EOFError, zlib.error) as e:
                 raise TruncatedRecording(f"{self.path.name}: {e}") from None
             if not line or line.strip():
                 return line
@@ -289,18 +290,11 @@ class Recording:
     def _rest(self) -> bytes:
         try:
             data = self._stream.read(MAX_DOCUMENT)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as e:
+        except (EOFError, zlib.error) as e:
             raise TruncatedRecording(f"{self.path.name}: {e}") from None
         if len(data) >= MAX_DOCUMENT:
             raise OversizedFrame(f"{self.path.name}: a document of more than {MAX_DOCUMENT} bytes")
         return data
-
-
-def _open(path: Path) -> BinaryIO:
-    """A buffered binary stream, decompressed when the content (not the name) says gzip."""
-    with path.open("rb") as stream:
-        compressed = stream.read(2) == _GZIP_MAGIC
-    return io.BufferedReader(gzip.GzipFile(path, "rb")) if compressed else path.open("rb")
 
 
 def open_recording(path: str | Path) -> Recording:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -32,14 +33,18 @@ class Holding:
         self.volume += quantity
         return self.position.apply(side, price, quantity)
 
+    def copied(self) -> Holding:
+        return Holding(copy.copy(self.position), self.traded, self.volume, self.updated_us)
+
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """`account_id` is the API key's id; `client_order_ids` never forgets one."""
+    """`account_id` is the API key's id; `put_in` the cash it started with; `client_order_ids` never forgets one."""
 
     account_id: str
     user_id: str
     cash: Money
+    put_in: Money
     read_bucket: TokenBucket
     write_bucket: TokenBucket
     holdings: dict[Ticker, Holding] = field(default_factory=dict)

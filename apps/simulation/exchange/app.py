@@ -98,6 +98,7 @@ class App:
                 return
             self.exchange.advance()
             commands.run(message.get("text") or message.get("bytes") or "")
+            self.exchange.commit()
 
 
 async def _write(connection: Connection, send: Send) -> None:

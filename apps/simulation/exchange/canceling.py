@@ -57,4 +57,5 @@ def publish_group(state: State, group: OrderGroup, event_type: str) -> None:
     if event_type in ("created", "limit_updated"):
         msg["contracts_limit_fp"] = format_quantity(group.limit)
     msg["ts_ms"] = state.clock.now_us() // 1000
+    state.log.group(group, deleted=event_type == "deleted")
     state.publisher.group_changed(group.account_id, msg)

@@ -128,6 +128,7 @@ def _new_order(state: State, account: Account, intent: OrderIntent) -> Order:
 def _register(state: State, account: Account, order: Order) -> None:
     state.orders[order.order_id] = order
     account.orders[order.order_id] = order
+    state.catalogue.markets[order.ticker].has_orders = True
     if order.client_order_id:
         account.client_order_ids.add(order.client_order_id)
 

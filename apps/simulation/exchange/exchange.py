@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from apps.engine.types import ONE_DOLLAR, Price, Ticker
 
@@ -11,6 +12,7 @@ from .clock import Clock
 from .config import ExchangeConfig
 from .faults import Faults
 from .markets import Market
+from .restoring import restore
 from .state import State
 
 
@@ -26,6 +28,10 @@ class Exchange:
 
     def advance(self) -> None:
         lifecycle.advance(self.state)
+
+    def commit(self) -> None:
+        """Write down what changed; comes before anybody outside hears of it. Raises `StateFileError`."""
+        self.state.log.commit()
 
     def market(self, ticker: Ticker) -> Market:
         return self.state.catalogue.markets[ticker]
@@ -64,9 +70,17 @@ class Exchange:
         cash = sum(a.cash for a in everybody)
         fees = sum(h.position.fees for a in everybody for h in a.holdings.values())
         pairs = sum(max(0, h.position.quantity) for a in everybody for h in a.holdings.values())
-        return cash + fees + pairs * ONE_DOLLAR - self.config.cash * len(self.state.accounts)
+        return cash + fees + pairs * ONE_DOLLAR - sum(a.put_in for a in everybody)
 
 
-def create_exchange(config: ExchangeConfig, clock: Clock, ids: random.Random) -> Exchange:
-    """An empty exchange. `ids` makes order and trade ids: seeded in tests, the system's own in a server."""
-    return Exchange(config, clock, ids)
+def create_exchange(
+    config: ExchangeConfig, clock: Clock, ids: random.Random, state_file: Path | None = None
+) -> Exchange:
+    """An exchange, empty or as `state_file` left it; raises `StateFileError` for a file it cannot use.
+
+    `ids` makes order and trade ids: seeded in tests, the system's own in a server.
+    """
+    exchange = Exchange(config, clock, ids)
+    if state_file is not None:
+        restore(exchange.state, state_file)
+    return exchange

@@ -59,6 +59,7 @@ def _fill_crowd(state: State, market: Market, side: Side, trade: Trade) -> None:
     holding = state.crowd.holding(market.ticker)
     before = max(0, holding.position.quantity)
     state.crowd.cash += holding.fill(side, trade.price, trade.quantity)
+    state.note_crowd(holding, trade.ts_us)
     market.interest += max(0, holding.position.quantity) - before
 
 
@@ -108,4 +109,5 @@ def _count_in_group(state: State, order: Order, trade: Trade) -> OrderGroup | No
     if group is None or group.triggered:
         return None
     exceeded = group.count(trade.quantity, trade.ts_us, state.config.group_window_us)
+    state.log.group(group)
     return group if exceeded else None

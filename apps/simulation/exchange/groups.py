@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from apps.engine.types import Quantity
@@ -21,6 +22,11 @@ class OrderGroup:
     orders: dict[str, Order] = field(default_factory=dict)
     _matched: deque[tuple[int, Quantity]] = field(default_factory=deque)
     _sum: Quantity = 0
+
+    @property
+    def window(self) -> Iterable[tuple[int, Quantity]]:
+        """Times and contracts of what the window holds, oldest first."""
+        return self._matched
 
     def matched(self, now_us: int, window_us: int) -> Quantity:
         """Contracts matched in the window that ends now."""

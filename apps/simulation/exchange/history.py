@@ -14,11 +14,17 @@ from .listing import list_event, list_market
 from .markets import Market, Series
 
 _HOUR_US = 3600 * MICROS
+_SERIES = "KXSIMPAST"
 _PRICE, _LOW, _CONTRACTS = 6000, 100, 500
 
 
 def seed_history(exchange: Exchange) -> None:
-    """Lists two markets of their own for it, so that no flow is touched; the cash changes accordingly."""
+    """Lists two markets of their own for it, so that no flow is touched; the cash changes accordingly.
+
+    Does nothing where a former run has left it.
+    """
+    if f"{_SERIES}-OVER-T1" in exchange.state.catalogue.markets:
+        return
     over, running = _list(exchange, "OVER"), _list(exchange, "OPEN")
     for account in exchange.state.accounts.values():
         _buy(exchange, account, over)
@@ -30,11 +36,11 @@ def seed_history(exchange: Exchange) -> None:
 
 def _list(exchange: Exchange, name: str) -> Market:
     state, now_us = exchange.state, exchange.clock.now_us()
-    series = Series("KXSIMPAST", "Simulated past", "Economics")
-    event = list_event(state, f"KXSIMPAST-{name}", series, f"Simulated past {name.lower()}")
+    series = Series(_SERIES, "Simulated past", "Economics")
+    event = list_event(state, f"{_SERIES}-{name}", series, f"Simulated past {name.lower()}")
     market = list_market(
         state,
-        f"KXSIMPAST-{name}-T1",
+        f"{_SERIES}-{name}-T1",
         event,
         event.title,
         open_us=now_us - _HOUR_US,

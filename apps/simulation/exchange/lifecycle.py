@@ -25,6 +25,7 @@ def advance(state: State) -> None:
     for market in state.catalogue.markets.values():
         if market.status is MarketStatus.INITIALIZED and market.open_us <= now_us:
             market.status = MarketStatus.ACTIVE
+            announce_open(state, market)
         if market.close_us <= now_us and market.status in (MarketStatus.ACTIVE, MarketStatus.INACTIVE):
             close_market(state, market)
     for account in state.accounts.values():
@@ -53,7 +54,23 @@ def resting_in(state: State, market: Market) -> list[Order]:
 def close_market(state: State, market: Market) -> None:
     """The end of trading: no WebSocket event, resting orders canceled."""
     market.status = MarketStatus.CLOSED
+    state.log.market(market)
     close_orders(state, resting_in(state, market), Reason.CLOSE_CANCEL)
+
+
+def close_early(state: State, market: Market) -> None:
+    """Close a market before its time and say so."""
+    market.close_us = state.clock.now_us()
+    close_ts = market.close_us // 1_000_000
+    msg = {"event_type": "close_date_updated", "market_ticker": market.ticker, "close_ts": close_ts}
+    state.publisher.lifecycle(msg)
+    close_market(state, market)
+
+
+def announce_open(state: State, market: Market) -> None:
+    """A market trades, for the first time or again."""
+    state.log.market(market)
+    state.publisher.lifecycle({"event_type": "activated", "market_ticker": market.ticker, "is_deactivated": False})
 
 
 def halt_market(state: State, market: Market) -> None:
@@ -68,7 +85,7 @@ def resume_market(state: State, market: Market) -> None:
     close_orders(state, resting_in(state, market), Reason.HALT_CANCEL)
     market.status = MarketStatus.ACTIVE
     _touch(state, market)
-    state.publisher.lifecycle({"event_type": "activated", "market_ticker": market.ticker, "is_deactivated": False})
+    announce_open(state, market)
 
 
 def pause(state: State, *, exchange: bool) -> None:
@@ -114,6 +131,7 @@ def settle(state: State, market: Market) -> None:
     held = state.crowd.holdings.get(market.ticker)
     if held is not None:
         state.crowd.cash += held.position.settle(value)
+        state.note_crowd(held, now_us)
     msg = {"event_type": "settled", "market_ticker": market.ticker, "settled_ts": now_us // 1_000_000}
     state.publisher.lifecycle(msg)
 
@@ -147,5 +165,32 @@ def _settle_account(state: State, account: Account, market: Market, value: Price
     state.note_holding(account, holding, now_us, settlement=settlement)
 
 
+def finish(state: State, market: Market, *, is_yes: bool) -> None:
+    """Determine and settle at once, closing early what still trades."""
+    if market.status in (MarketStatus.INITIALIZED, MarketStatus.ACTIVE, MarketStatus.INACTIVE):
+        close_early(state, market)
+    determine(state, market, "yes" if is_yes else "no", ONE_DOLLAR if is_yes else 0)
+    settle(state, market)
+
+
+def finish_left_over(state: State) -> None:
+    """Settle what a former run left and nothing took up again: at its result, else at its last price."""
+    for ticker in sorted(state.left_over):
+        market = state.catalogue.markets[ticker]
+        if market.status is MarketStatus.DETERMINED:
+            settle(state, market)
+        elif market.status is not MarketStatus.FINALIZED:
+            finish(state, market, is_yes=looks_like_yes(market))
+    state.left_over.clear()
+
+
+def looks_like_yes(market: Market) -> bool:
+    """Whether the middle of the last book, or without one the last price, is half a dollar or more."""
+    bid, bid_size, ask, ask_size = market.top
+    twice = bid + ask if bid_size or ask_size else 2 * market.last_price
+    return twice >= ONE_DOLLAR
+
+
 def _touch(state: State, market: Market) -> None:
     market.updated_us = state.clock.now_us()
+    state.log.market(market)

@@ -44,8 +44,13 @@ def list_market(
     floor_strike: float | None = None,
     recorded: bool = False,
 ) -> Market:
-    """Create a market; it opens by itself when `open_us` is still to come."""
+    """Create a market; it opens by itself when `open_us` is still to come.
+
+    One that a former run left goes on with the new times, unless its result is known: then it stays as it is.
+    """
     now_us = state.clock.now_us()
+    if ticker in state.left_over:
+        return _taken_up(state, state.catalogue.markets[ticker], open_us, close_us)
     market = Market(
         ticker=ticker,
         number=state.next_number(),
@@ -65,6 +70,17 @@ def list_market(
     state.catalogue.add_market(market)
     state.due_us = 0
     state.publisher.lifecycle(_created(market))
+    return market
+
+
+def _taken_up(state: State, market: Market, open_us: int, close_us: int) -> Market:
+    if market.status in (MarketStatus.DETERMINED, MarketStatus.FINALIZED):
+        return market
+    state.left_over.discard(market.ticker)
+    market.open_us, market.close_us = open_us, close_us
+    market.status = MarketStatus.INITIALIZED if open_us > state.clock.now_us() else MarketStatus.ACTIVE
+    state.due_us = 0
+    state.log.market(market)
     return market
 
 

@@ -68,7 +68,7 @@ class Event:
 
 @dataclass(slots=True, eq=False)
 class Market:
-    """`number` rises with creation. `outside_volume` and `outside_interest` come from a recording's ticker."""
+    """`number` rises with creation. `has_orders` once any account had an order here."""
 
     ticker: Ticker
     number: int
@@ -82,6 +82,7 @@ class Market:
     yes_sub_title: str = ""
     floor_strike: float | None = None
     recorded: bool = False
+    has_orders: bool = False
     status: MarketStatus = MarketStatus.ACTIVE
     updated_us: int = 0
     exchange_index: int = 0
@@ -137,3 +138,10 @@ class Catalogue:
         self.markets[market.ticker] = market
         market.event.markets.append(market)
         return market
+
+    def forget(self, market: Market) -> None:
+        """Drop a market that nobody refers to, and its event with the last one."""
+        del self.markets[market.ticker]
+        market.event.markets.remove(market)
+        if not market.event.markets:
+            del self.events[market.event.event_ticker]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+import msgspec
+
 from apps.engine.types import Money, Ticker
 
 from .accounts import Holding
 from .orders import ExchangeFill, Order, Settlement
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one event changed for one account; orders and holdings are copies."""
 
     order: Order | None = None

@@ -47,11 +47,12 @@ class Runner:
         self.synthetic = synthetic
 
     def step(self) -> int:
-        """Everything due by now; returns how many outside events came."""
+        """Everything due by now, written down; returns how many outside events came."""
         self.app.exchange.advance()
         done = sum(replay.run() for replay in self.replays)
         if self.synthetic is not None:
             done += self.synthetic.run()
+        self.app.exchange.commit()
         return done
 
     async def flow(self) -> None:

@@ -7,6 +7,8 @@ import random
 import uuid
 from dataclasses import dataclass, field
 
+from apps.engine.types import Money, Ticker
+
 from .accounts import Account, Holding
 from .clock import Clock
 from .config import ExchangeConfig
@@ -15,6 +17,7 @@ from .markets import Catalogue, Market
 from .orders import ExchangeFill, Order, Settlement
 from .publisher import LevelNews, Publisher
 from .readside import Change, ReadSide
+from .statelog import CROWD, StateLog
 from .throttle import TokenBucket
 
 
@@ -22,6 +25,7 @@ from .throttle import TokenBucket
 class State:
     """`crowd` is the counterparty of all external trades, so that money can be added up to zero.
 
+    `spent_ids` are those of former runs, `left_over` their markets that nothing has taken up again yet.
     `due_us` is the next time something happens by itself; 0 makes the next `advance` look again.
     """
 
@@ -37,35 +41,64 @@ class State:
     crowd: Account = field(init=False)
     exchange_active: bool = True
     trading_active: bool = True
+    log: StateLog = field(default_factory=StateLog)
+    spent_ids: set[str] = field(default_factory=set)
+    left_over: set[Ticker] = field(default_factory=set)
     numbers: int = 0
+    passes: int = 0
     due_us: int = 0
 
     def __post_init__(self) -> None:
         self.reads = ReadSide(self.config.read_lag_us)
-        self.crowd = self._account("crowd", 0)
+        self.crowd = self._account(CROWD, 0)
         for credential in self.config.credentials:
-            account = self._account(credential.key_id, self.config.cash)
-            self.accounts[credential.key_id] = account
-            now_us = self.clock.now_us()
-            self.reads.record(now_us - self.config.read_lag_us, account.account_id, Change(cash=account.cash))
+            self.open_account(credential.key_id, self.config.cash)
 
-    def _account(self, account_id: str, cash: int) -> Account:
+    def open_account(self, account_id: str, cash: Money) -> Account:
+        """A new account, in place of any of the same id."""
+        account = self.accounts[account_id] = self._account(account_id, cash)
+        at_us = self.clock.now_us() - self.config.read_lag_us
+        self.reads.record(at_us, account_id, Change(cash=cash))
+        return account
+
+    def _account(self, account_id: str, cash: Money) -> Account:
         now_us, burst = self.clock.now_us(), self.config.burst_seconds
         read, write = (TokenBucket(rate, rate * burst, now_us) for rate in self.config.rates)
-        return Account(account_id, self.new_id(), cash, read, write)
+        return Account(account_id, self.new_id(), cash, cash, read, write)
 
     def new_id(self) -> str:
-        return str(uuid.UUID(int=self.ids.getrandbits(128), version=4))
+        """An id that no former run used either."""
+        while True:
+            found = str(uuid.UUID(int=self.ids.getrandbits(128), version=4))
+            if found not in self.spent_ids:
+                return found
 
     def next_number(self) -> int:
         self.numbers += 1
         return self.numbers
 
+    def next_pass(self) -> int:
+        self.passes += 1
+        self.log.new_pass(self.passes)
+        return self.passes
+
+    def _record(self, at_us: int, account: Account, change: Change, ticker: Ticker) -> None:
+        self.log.change(at_us, account.account_id, change, self.catalogue.markets[ticker])
+        if account is not self.crowd:
+            self.reads.record(at_us, account.account_id, change)
+
+    def note_crowd(self, holding: Holding, now_us: int) -> None:
+        """The crowd's cash and one of its positions changed; nobody reads it, but it is written down."""
+        self._record(
+            now_us, self.crowd, Change(holding=holding.copied(), cash=self.crowd.cash), holding.position.ticker
+        )
+
     def note_order(self, order: Order) -> None:
         """Tell the reads and the private channel that an order changed."""
         account = self.accounts[order.account_id]
-        change = Change(order=copy.copy(order), bound=account.bound())
-        self.reads.record(order.updated_us, account.account_id, change)
+        kept = copy.copy(order)
+        kept.rest = None
+        self._record(order.updated_us, account, Change(order=kept, bound=account.bound()), order.ticker)
         self.publisher.order_changed(account, order)
 
     def note_holding(
@@ -77,9 +110,8 @@ class State:
         settlement: Settlement | None = None,
     ) -> None:
         """Tell the reads and the private channels about a fill or a settlement and the position it left."""
-        kept = Holding(copy.copy(holding.position), holding.traded, holding.volume, holding.updated_us)
-        change = Change(holding=kept, fill=fill, settlement=settlement, cash=account.cash)
-        self.reads.record(now_us, account.account_id, change)
+        change = Change(holding=holding.copied(), fill=fill, settlement=settlement, cash=account.cash)
+        self._record(now_us, account, change, holding.position.ticker)
         if fill is not None:
             self.publisher.filled(fill)
         self.publisher.position_changed(account, holding)

@@ -14,7 +14,7 @@ from apps.trading.mapping import from_ms
 
 @dataclass(slots=True)
 class WorkingOrder:
-    """A tracked order with its row's key and what the session needs to manage it."""
+    """A tracked order with its row's key (0 until its intent is stored) and what the session needs to manage it."""
 
     tracked: TrackedOrder
     pk: int
@@ -60,6 +60,13 @@ class Blotter:
     def add(self, order: WorkingOrder) -> None:
         self._by_client_id[order.client_order_id] = order
         self.touch(order)
+
+    def discard(self, order: WorkingOrder) -> None:
+        """Takes out an order whose intent was not stored: it never was."""
+        self._by_client_id.pop(order.client_order_id, None)
+        self._open.get(order.tracked.ticker, {}).pop(order.client_order_id, None)
+        self.resting_cost -= order.counted_cost
+        order.counted_cost = 0
 
     def touch(self, order: WorkingOrder) -> None:
         """Call after every change of an order: keeps the indexes and the running sum true."""

@@ -58,7 +58,6 @@ class MarketDesk:
     decision: Decision | None = None
     decided_ms: int | None = None
     working: dict[Side, WorkingOrder] = field(default_factory=dict)
-    placing: set[Side] = field(default_factory=set)
     last_denial: tuple[str, int] | None = None
     not_before_ms: int = 0
     halted_by_exchange: str | None = None

@@ -63,11 +63,9 @@ class Evaluator:
             if everything or now_ms - pending.started_ms >= SHARE_MS:
                 self._finished.append(pending.record)
                 del self._pending[ticker]
-        if self._finished:
-            self._context.journal.post(
-                decisions_store, session_id=self._context.session.pk, records=tuple(self._finished)
-            )
-            self._finished = []
+        for record in self._finished:
+            self._context.journal.collect(decisions_store, (self._context.session.pk, record))
+        self._finished = []
 
     def _view(self, desk: MarketDesk, now_ms: int) -> MarketView | None:
         context, armed = self._context, desk.armed

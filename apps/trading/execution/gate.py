@@ -22,11 +22,13 @@ class Gate:
     lease_until: float = float("-inf")
     blocks: dict[str, str] = field(default_factory=dict)
 
-    def refresh(self, *, state: TradingState, reason: str, lease_seconds: float) -> None:
-        """The database answered: what it allows, and that the lease was renewed just now."""
-        now = self.clock.monotonic()
-        self.state, self.state_reason, self.state_read_at = state, reason, now
-        self.lease_until = now + lease_seconds - LEASE_MARGIN_S
+    def refresh(self, *, state: TradingState, reason: str) -> None:
+        """The database answered what it allows."""
+        self.state, self.state_reason, self.state_read_at = state, reason, self.clock.monotonic()
+
+    def lease_renewed(self, asked_at: float, lease_seconds: float) -> None:
+        """The lease holds from when it was asked for (monotonic), less a margin."""
+        self.lease_until = asked_at + lease_seconds - LEASE_MARGIN_S
 
     def block(self, key: str, reason: str) -> None:
         self.blocks[key] = reason

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -22,7 +23,23 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 RETRY_MIN_S, RETRY_MAX_S = 0.1, 2.0
+# Facts are not urgent, intents are: a short wait lets facts gather into one transaction, and a small one at that,
+# because an intent may have to wait for it.
+GATHER_S = 0.01
+BATCH = 25
 AWAY = (OperationalError, InterfaceError)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Facts of one kind; `is_taken` once it is being stored, after which it grows no more."""
+
+    fn: Callable[[Sequence[Any]], Any]
+    items: list[Any]
+    is_taken: bool = False
+
+    def __call__(self) -> Any:
+        return self.fn(self.items)
 
 
 class Journal:
@@ -31,7 +48,7 @@ class Journal:
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal", initializer=_leave_checkpoints)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
-        self._facts: deque[Callable[[], Any]] = deque()
+        self._facts: deque[Callable[[], Any] | _Batch] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -72,18 +89,36 @@ class Journal:
         self._idle.clear()
         self._wake.set()
 
-    async def drain(self) -> None:
-        """Returns once every posted fact is stored."""
-        await self._idle.wait()
+    def collect(self, fn: Callable[[Sequence[Any]], Any], item: object) -> None:
+        """As `post`, but facts of one kind that follow each other are stored together by `fn(items)`."""
+        last = self._facts[-1] if self._facts else None
+        if isinstance(last, _Batch) and last.fn is fn and not last.is_taken and len(last.items) < BATCH:
+            last.items.append(item)
+            return
+        self._facts.append(_Batch(fn, [item]))
+        self._idle.clear()
+        self._wake.set()
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Waits until every posted fact is stored; False when that took too long."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
 
     async def run(self) -> None:
         """Stores posted facts until canceled. Anything but an absent database is a bug and ends the session."""
         delay = RETRY_MIN_S
         while True:
             await self._wake.wait()
+            await asyncio.sleep(GATHER_S)
             while self._facts:
+                fact = self._facts[0]
+                if isinstance(fact, _Batch):
+                    fact.is_taken = True
                 try:
-                    await self.commit(self._facts[0])
+                    await self.commit(fact)
                 except AWAY:
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, RETRY_MAX_S)

@@ -51,21 +51,28 @@ class MakerExecution:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def pursue(self, desk: MarketDesk, decision: Decision, record: DecisionRecord) -> None:
-        """Starts what the decision wants of this market; work already under way is left to finish first."""
+        """Starts what the decision wants of this market; an order on its way or on its way out is left to finish."""
         desk.wake_ms = None
+        wanted: list[Quote] = []
         for side, quote in ((Side.BID, decision.bid), (Side.ASK, decision.ask)):
-            if side in desk.placing:
-                continue
             order = desk.working.get(side)
-            if order is None:
-                if quote is None:
-                    continue
-                if self._context.clock.now_ms() >= desk.not_before_ms:
-                    self._place(desk, quote, record)
-                else:
-                    _wake(desk, desk.not_before_ms)
-            elif self._should_cancel(desk, order, quote):
-                self.cancel(order, "moved" if quote is not None else str(_side_reason(decision, side)))
+            if order is not None:
+                if self._should_cancel(desk, order, quote):
+                    self.cancel(order, "moved" if quote is not None else str(_side_reason(decision, side)))
+            elif quote is not None and self._may_place(desk, quote):
+                wanted.append(quote)
+        if wanted:
+            self._place(desk, wanted, record)
+
+    def _may_place(self, desk: MarketDesk, quote: Quote) -> bool:
+        """Not while a refusal is fresh, nor at a price that would meet our own order on the other side."""
+        opposite = desk.working.get(quote.side.opposite)
+        if opposite is not None and (quote.price - opposite.tracked.price) * quote.side.sign >= 0:
+            return False
+        if self._context.clock.now_ms() >= desk.not_before_ms:
+            return True
+        _wake(desk, desk.not_before_ms)
+        return False
 
     def _should_cancel(self, desk: MarketDesk, order: WorkingOrder, quote: Quote | None) -> bool:
         tracked = order.tracked
@@ -110,22 +117,20 @@ class MakerExecution:
             tracked.apply(kind, outcome)
         order.changed_ms = context.last_activity_ms = context.clock.now_ms()
         context.blotter.touch(order)
-        context.journal.post(
+        context.journal.collect(
             order_updates_store,
-            updates=(
-                OrderUpdate(
-                    client_order_id=order.client_order_id,
-                    order_pk=order.pk,
-                    at=context.now(),
-                    kind=kind,
-                    source=source,
-                    status=tracked.status,
-                    filled=tracked.filled,
-                    remaining=tracked.remaining,
-                    venue_order_id=tracked.order_id,
-                    outcome=outcome,
-                    detail=detail or {},
-                ),
+            OrderUpdate(
+                client_order_id=order.client_order_id,
+                order_pk=order.pk,
+                at=context.now(),
+                kind=kind,
+                source=source,
+                status=tracked.status,
+                filled=tracked.filled,
+                remaining=tracked.remaining,
+                venue_order_id=tracked.order_id,
+                outcome=outcome,
+                detail=detail or {},
             ),
         )
         if not tracked.is_open:
@@ -139,15 +144,28 @@ class MakerExecution:
             del desk.working[order.tracked.side]
         desk.is_dirty = True
 
-    def _place(self, desk: MarketDesk, quote: Quote, record: DecisionRecord) -> None:
-        intent = self._intent(desk, quote)
-        verdict = check_intent(intent, desk.armed.limits, self._risk_view(desk))
-        if not verdict.allowed and not self._is_new_denial(desk, verdict):
-            return
-        desk.placing.add(quote.side)
-        taken = self._evaluator.take(desk, record)
-        item = _intent_record(intent, taken, quote, verdict)
-        self._spawn(self._send(desk, item) if verdict.allowed else self._store_denial(desk, item))
+    def _place(self, desk: MarketDesk, quotes: list[Quote], record: DecisionRecord) -> None:
+        """Judges each quote and starts sending those allowed. An allowed one counts against the limits at once."""
+        taken: list[tuple[IntentRecord, WorkingOrder | None]] = []
+        for quote in quotes:
+            intent = self._intent(desk, quote)
+            verdict = check_intent(intent, desk.armed.limits, self._risk_view(desk))
+            if verdict.allowed:
+                taken.append((_intent_record(intent, record, quote, verdict), self._reserve(desk, intent, quote)))
+            elif self._is_new_denial(desk, verdict):
+                taken.append((_intent_record(intent, record, quote, verdict), None))
+        if taken:
+            self._evaluator.take(desk, record)
+            self._spawn(self._send(desk, taken))
+
+    def _reserve(self, desk: MarketDesk, intent: OrderIntent, quote: Quote) -> WorkingOrder:
+        tracked = TrackedOrder.of(intent)
+        tracked.apply(OrderEventKind.SUBMIT)
+        now_ms = self._context.clock.now_ms()
+        order = WorkingOrder(tracked, 0, desk.armed.pk, desk.armed.fee_rule, now_ms, str(quote.reason))
+        self._context.blotter.add(order)
+        desk.working[intent.side] = order
+        return order
 
     def _intent(self, desk: MarketDesk, quote: Quote) -> OrderIntent:
         self._count += 1
@@ -178,39 +196,36 @@ class MakerExecution:
         desk.last_denial = (verdict.rule, now_ms)
         return True
 
-    async def _store_denial(self, desk: MarketDesk, item: IntentRecord) -> None:
-        if await self._commit(desk, item) is not None:
-            self._context.counters.denied += 1
-        desk.placing.discard(item.intent.side)
-
-    async def _commit(self, desk: MarketDesk, item: IntentRecord) -> int | None:
-        """The order's key once it is stored; None when the database or the lease refused, and nothing may be sent."""
+    async def _commit(self, desk: MarketDesk, records: list[IntentRecord]) -> dict[str, int]:
+        """Keys of the stored orders; none when the database or the lease refused, and then nothing may be sent."""
         context = self._context
         try:
-            keys = await context.journal.commit(
-                orders_commit, session=context.session, records=(item,), now=context.now()
+            return await context.journal.commit(
+                orders_commit, session=context.session, records=records, now=context.now()
             )
         except Refused as refusal:
             context.gate.block("refused", refusal.message)
-            return None
         except DatabaseError:
             desk.not_before_ms = context.clock.now_ms() + REJECTION_PAUSE_MS
-            return None
-        return keys[item.intent.client_order_id]
+        return {}
 
-    async def _send(self, desk: MarketDesk, item: IntentRecord) -> None:
-        context, intent, frame_s = self._context, item.intent, desk.frame_s
-        try:
-            pk = await self._commit(desk, item)
-            if pk is None:
-                return
-            tracked = TrackedOrder.of(intent)
-            tracked.apply(OrderEventKind.SUBMIT)
-            order = WorkingOrder(tracked, pk, desk.armed.pk, desk.armed.fee_rule, context.clock.now_ms(), item.reason)
-            context.blotter.add(order)
-            desk.working[intent.side] = order
-        finally:
-            desk.placing.discard(intent.side)
+    async def _send(self, desk: MarketDesk, taken: list[tuple[IntentRecord, WorkingOrder | None]]) -> None:
+        """Commits the intents of one decision together, then sends each that the gate still lets through."""
+        context, frame_s = self._context, desk.frame_s
+        keys = await self._commit(desk, [record for record, _ in taken])
+        for record, order in taken:
+            if order is None:
+                context.counters.denied += bool(keys)
+            elif not keys:
+                context.blotter.discard(order)
+                self._free(order)
+            else:
+                order.pk = keys[record.intent.client_order_id]
+                self._spawn(self._submit(desk, order, record.intent, frame_s))
+
+    async def _submit(self, desk: MarketDesk, order: WorkingOrder, intent: OrderIntent, frame_s: float | None) -> None:
+        """1. not sent, the gate is shut  2. accepted  3. rejected  4. provably not executed  5. unknown."""
+        context = self._context
         closed = context.gate.closed_because()
         if closed is not None:
             self.note(order, OrderEventKind.CANCEL, EventSource.OWN, outcome=f"not sent: {closed}")
@@ -218,11 +233,6 @@ class MakerExecution:
         context.counters.orders += 1
         if frame_s is not None:
             context.frame_to_send_us.append(int((context.clock.monotonic() - frame_s) * 1e6))
-        await self._submit(desk, order, intent)
-
-    async def _submit(self, desk: MarketDesk, order: WorkingOrder, intent: OrderIntent) -> None:
-        """1. accepted  2. rejected by the venue  3. provably not executed  4. unknown, left to reconciliation."""
-        context = self._context
         try:
             ack = await context.venue.submit(intent)
         except VenueRejected as error:

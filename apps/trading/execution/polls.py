@@ -1,4 +1,4 @@
-"""What the session asks the database four times a second, in one go."""
+"""What the session asks the database all the time: may I trade, and is the lease still mine?"""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from apps.engine.limits import TradingState
 from apps.risk.choices import Scope
 from apps.risk.selectors import states_restricting, strictest
+from apps.trading.models import TradingSession
 from apps.trading.services.sessions import session_heartbeat
 
 from .context import SessionContext
 
 
 @dataclass(frozen=True, slots=True)
-class HeartbeatPoll:
+class StatePoll:
     """The account's trading state with its reason, and whether somebody asked the session to stop."""
 
     state: TradingState
@@ -21,20 +22,25 @@ class HeartbeatPoll:
     stop_requested: bool
 
 
-def heartbeat(*, context: SessionContext) -> HeartbeatPoll:
-    """Renews the lease and reads the state. Raises `LeaseLost`, or the database's own error while it is away."""
-    stop_requested = session_heartbeat(
-        session=context.session,
-        state=context.state,
-        reason=context.reason,
-        counters=context.counters.as_json(),
-        now=context.now(),
-    )
+def poll_state(*, context: SessionContext) -> StatePoll:
+    """Reads only, so that it never waits for a writer."""
     account = context.account.name
     binding = [
         row
         for row in states_restricting()
         if row.scope == Scope.GLOBAL or (row.scope == Scope.ACCOUNT and row.scope_id == account)
     ]
+    stop = TradingSession.objects.filter(pk=context.session.pk, stop_requested_at__isnull=False).exists()
     state = strictest(row.state for row in binding)
-    return HeartbeatPoll(state, "; ".join(row.reason for row in binding), stop_requested)
+    return StatePoll(state, "; ".join(row.reason for row in binding), stop)
+
+
+def renew_lease(*, context: SessionContext) -> None:
+    """Renews the lease and shows the session's state. Raises `LeaseLost`."""
+    session_heartbeat(
+        session=context.session,
+        state=context.state,
+        reason=context.reason,
+        counters=context.counters.as_json(),
+        now=context.now(),
+    )

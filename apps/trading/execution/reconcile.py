@@ -82,7 +82,7 @@ class Reconciler:
         now_ms = self._context.clock.now_ms()
         for order in self._context.blotter.open_orders():
             stuck = order.tracked.status is OrderStatus.UNKNOWN or now_ms - order.changed_ms > UNKNOWN_AFTER_MS
-            if order.tracked.status in UNDECIDED and stuck:
+            if order.pk and order.tracked.status in UNDECIDED and stuck:
                 await self._resolve(order)
 
     async def _resolve(self, order: WorkingOrder) -> None:

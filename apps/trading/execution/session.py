@@ -43,19 +43,21 @@ from .journal import Journal
 from .ledger import Ledger
 from .maker import MakerExecution
 from .meters import Meters
-from .polls import HeartbeatPoll, heartbeat
+from .polls import poll_state, renew_lease
 from .reconcile import Reconciler, cancel_everything
 from .recovery import load_portfolio, recover_orders, venue_opening
 from .screen import ladder, mission
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_S = 0.25
+LEASE_RENEW_S = 1.0
+POLL_S = 0.25
 RELOAD_S = 1.0
 TIMER_S = 0.1
 RECONCILE_S = 5.0
-SCREEN_S = 0.25
+SCREEN_S = 0.5
 STOP_TRIES = 20
+DRAIN_S = 10.0
 LADDERS_PER_SCREEN = 8
 
 PRIVATE_CHANNELS = ("fill", "user_orders", "market_lifecycle_v2")
@@ -116,7 +118,7 @@ class Session:
         context = self.context
         context.state = SessionState.RECONCILING
         context.gate.block("start", "reconciling at start")
-        await context.journal.commit(heartbeat, context=context)
+        await self._renew()
         await cancel_everything(context)
         opening = await context.venue.balance()
         context.opening_cash = await context.journal.commit(venue_opening, context=context, balance=opening)
@@ -133,7 +135,8 @@ class Session:
         await self._parts.socket.subscribe(PRIVATE_CHANNELS)
         loops = [
             asyncio.create_task(self._parts.socket.run(self._on_event, self._socket_stop), name="feed"),
-            asyncio.create_task(self._every(HEARTBEAT_S, self._heartbeat), name="heartbeat"),
+            asyncio.create_task(self._every(LEASE_RENEW_S, self._renew), name="lease"),
+            asyncio.create_task(self._every(POLL_S, self._poll), name="poll"),
             asyncio.create_task(self._every(RELOAD_S, self.desks.reload), name="reload"),
             asyncio.create_task(self._every(TIMER_S, self._tick), name="timer"),
             asyncio.create_task(self._every(SCREEN_S, self._publish), name="screen"),
@@ -147,10 +150,10 @@ class Session:
             if task not in waits and not task.cancelled() and task.exception() is not None:
                 self._failure = task.exception()
                 log.error("loop %s of session failed", task.get_name(), exc_info=self._failure)
-        # The heartbeat goes on while the orders are taken off: the lease must hold until the end.
-        for task in [*waits, *(t for t in loops if t.get_name() in ("reload", "timer", "reconcile"))]:
+        # The lease is kept while the orders are taken off, and the feed tells what became of them.
+        for task in [*waits, *(t for t in loops if t.get_name() in ("reload", "timer", "reconcile", "poll"))]:
             task.cancel()
-        self._still_running = [t for t in loops if t.get_name() in ("feed", "heartbeat", "screen")]
+        self._still_running = [t for t in loops if t.get_name() in ("feed", "lease", "screen")]
 
     async def _wind_down(self) -> tuple[SessionState, str]:
         """Takes every order off, waits for the last word on each, compares once more."""
@@ -169,13 +172,15 @@ class Session:
             await asyncio.sleep(0.25)
         self.evaluator.flush(everything=True)
         self.meters.close()
-        await context.journal.drain()
+        is_stored = await context.journal.drain(DRAIN_S)
         self._socket_stop.set()
         for task in self._still_running:
             task.cancel()
         await asyncio.gather(*self._still_running, return_exceptions=True)
         if self._failure is not None:
             return SessionState.FAILED, f"{type(self._failure).__name__}: {self._failure}"
+        if not is_stored:
+            return SessionState.FAILED, f"{context.journal.backlog} facts could not be stored: the database is away"
         if context.blotter.open_orders():
             return SessionState.FAILED, "orders are left whose outcome is not known"
         return SessionState.STOPPED, "stopped" if clean else context.gate.blocks.get("reconcile", "stopped")
@@ -202,19 +207,33 @@ class Session:
             await step()
             await asyncio.sleep(seconds)
 
-    async def _heartbeat(self) -> None:
-        """Renews the lease and reads the trading state. While the database is away the gate shuts by itself."""
-        context = self.context
+    async def _renew(self) -> None:
+        """Keeps the lease. While the database is away it is not renewed, and the gate shuts by itself."""
+        context, asked_at = self.context, self.context.clock.monotonic()
         try:
-            poll: HeartbeatPoll = await context.journal.commit(heartbeat, context=context)
+            await context.journal.commit(renew_lease, context=context)
         except LeaseLost:
             context.gate.block("lease", "another session holds the lease")
             raise
         except DatabaseError:
-            context.state, context.reason = SessionState.PAUSED, f"database away: {context.journal.last_error}"
             return
+        context.gate.lease_renewed(asked_at, LEASE_SECONDS)
+
+    async def _poll(self) -> None:
+        """Reads the trading state; a halt takes every order off."""
+        context = self.context
+        try:
+            poll = await context.journal.read(poll_state, context=context)
+        except DatabaseError as error:
+            context.gate.block("database", f"database away: {error}")
+            self._show_state()
+            return
+        if context.journal.away_since is None:
+            context.gate.unblock("database")
+        else:
+            context.gate.block("database", f"database away: {context.journal.last_error}")
         was = context.gate.state
-        context.gate.refresh(state=poll.state, reason=poll.reason, lease_seconds=LEASE_SECONDS)
+        context.gate.refresh(state=poll.state, reason=poll.reason)
         if poll.stop_requested:
             self._stop.set()
         if poll.state is not was:

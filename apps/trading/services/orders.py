@@ -8,7 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Field
 
 from apps.core.leases import lease_check
 from apps.core.rows import insert_row, insert_rows
@@ -72,13 +73,21 @@ class OrderUpdate:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
+# Plain SQL: it runs for every event of every order, and an intent may wait behind it.
+_UPDATE = (
+    f"UPDATE {Order._meta.db_table} SET status = %s, filled = %s, remaining = %s, "  # noqa: S608
+    "venue_order_id = COALESCE(%s, venue_order_id), outcome = COALESCE(%s, outcome), "
+    "accepted_at = COALESCE(accepted_at, %s), closed_at = COALESCE(closed_at, %s) WHERE id = %s"
+)
+
+
 def lease_name(account_id: int) -> str:
     return f"trading.account.{account_id}"
 
 
-def decisions_store(*, session_id: int, records: Sequence[DecisionRecord]) -> None:
-    """Decisions that led to no order, many at a time."""
-    insert_rows(_decision_row(session_id, record) for record in records)
+def decisions_store(records: Sequence[tuple[int, DecisionRecord]]) -> None:
+    """Decisions that led to no order, each with its session's key, many at a time."""
+    insert_rows(_decision_row(session_id, record) for session_id, record in records)
 
 
 def orders_commit(*, session: TradingSession, records: Sequence[IntentRecord], now: datetime) -> dict[str, int]:
@@ -100,12 +109,12 @@ def orders_commit(*, session: TradingSession, records: Sequence[IntentRecord], n
     return keys
 
 
-def order_updates_store(*, updates: Sequence[OrderUpdate]) -> None:
+def order_updates_store(updates: Sequence[OrderUpdate]) -> None:
     """Appends the events and moves each order to where its last one left it. Safe to repeat after a failure."""
     with transaction.atomic():
         insert_rows(_event_row(u) for u in updates)
-        for update in {u.client_order_id: u for u in updates}.values():
-            Order.objects.filter(pk=update.order_pk).update(**_order_changes(updates, update))
+        with connection.cursor() as cursor:
+            cursor.executemany(_UPDATE, [_update_values(u) for u in updates])
 
 
 def _require_tradable(session: TradingSession) -> None:
@@ -188,19 +197,22 @@ def _event_row(u: OrderUpdate) -> OrderEvent:
     return OrderEvent(order_id=u.order_pk, at=u.at, kind=u.kind, source=u.source, status=u.status, detail=detail)
 
 
-def _order_changes(updates: Sequence[OrderUpdate], last: OrderUpdate) -> dict[str, Any]:
-    own = [u for u in updates if u.client_order_id == last.client_order_id]
-    changes: dict[str, Any] = {
-        "status": last.status,
-        "filled": quantity_to_decimal(last.filled),
-        "remaining": quantity_to_decimal(last.remaining),
-    }
-    if venue_ids := [u.venue_order_id for u in own if u.venue_order_id]:
-        changes["venue_order_id"] = venue_ids[-1]
-    if outcomes := [u.outcome for u in own if u.outcome]:
-        changes["outcome"] = outcomes[-1][:200]
-    if accepted := [u.at for u in own if u.kind is OrderEventKind.ACCEPT]:
-        changes["accepted_at"] = accepted[0]
-    if last.remaining == 0:
-        changes["closed_at"] = last.at
-    return changes
+def _update_values(u: OrderUpdate) -> list[Any]:
+    """One event's effect on its order's row; events come in order, so the last one stands."""
+    at = _prepared("created_at", u.at)
+    return [
+        str(u.status),
+        _prepared("filled", quantity_to_decimal(u.filled)),
+        _prepared("remaining", quantity_to_decimal(u.remaining)),
+        u.venue_order_id,
+        None if u.outcome is None else u.outcome[:200],
+        at if u.kind is OrderEventKind.ACCEPT else None,
+        at if u.remaining == 0 else None,
+        u.order_pk,
+    ]
+
+
+def _prepared(name: str, value: Any) -> Any:
+    field = Order._meta.get_field(name)
+    assert isinstance(field, Field)
+    return field.get_db_prep_value(value, connection)

@@ -51,11 +51,8 @@ def session_open(*, account: Account, holder: str, now: datetime) -> TradingSess
 
 def session_heartbeat(
     *, session: TradingSession, state: SessionState, reason: str, counters: Mapping[str, Any], now: datetime
-) -> bool:
-    """Renews the lease and shows the session's state; True when somebody asked it to stop.
-
-    Raises `LeaseLost`: the caller must stop sending at once.
-    """
+) -> None:
+    """Renews the lease and shows the session's state. Raises `LeaseLost`: the caller must stop sending at once."""
     lease_renew(name=lease_name(session.account_id), token=session.fencing_token, now=now)
     TradingSession.objects.filter(pk=session.pk).update(
         state=state,
@@ -64,7 +61,6 @@ def session_heartbeat(
         heartbeat_at=now,
         lease_expires_at=now + timedelta(seconds=LEASE_SECONDS),
     )
-    return TradingSession.objects.filter(pk=session.pk, stop_requested_at__isnull=False).exists()
 
 
 def session_close(

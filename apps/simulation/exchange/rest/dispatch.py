@@ -12,12 +12,17 @@ from .routes import ROUTER
 
 
 def respond(exchange: Exchange, request: Request) -> Reply:
-    """Status and JSON body (None for no body). Never raises for anything a client can send."""
+    """Status and JSON body (None for no body), once what it did is written down.
+
+    Never raises for anything a client can send; `StateFileError` when the state file fails.
+    """
     exchange.advance()
     try:
-        return _handle(exchange, request)
+        reply = _handle(exchange, request)
     except Refusal as refusal:
-        return refusal.status, refusal.body
+        reply = refusal.status, refusal.body
+    exchange.commit()
+    return reply
 
 
 def _handle(exchange: Exchange, request: Request) -> Reply:

@@ -20,6 +20,8 @@ from apps.simulation.exchange.clock import SystemClock
 from apps.simulation.exchange.config import TIERS, Credential, ExchangeConfig
 from apps.simulation.exchange.exchange import create_exchange
 from apps.simulation.exchange.history import seed_history
+from apps.simulation.exchange.journal import StateFileError
+from apps.simulation.exchange.lifecycle import finish_left_over
 from apps.simulation.exchange.replay import Replay
 from apps.simulation.exchange.runner import Runner
 from apps.simulation.exchange.synthetic import SyntheticFlow
@@ -48,6 +50,7 @@ class Command(BaseCommand):
         parser.add_argument("--markets", type=int, default=0, help="made-up markets")
         parser.add_argument("--rate", type=float, default=50.0, help="their book events per second, all together")
         parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument("--state", type=Path, help="file that keeps the accounts from one run to the next")
         parser.add_argument(
             "--history", action="store_true", help="give each account a settled trade and an open position"
         )
@@ -55,7 +58,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             runner = self._runner(options)
-        except (OSError, GatewayError, BadNumber, ValueError) as e:
+        except (OSError, GatewayError, BadNumber, StateFileError, ValueError) as e:
             raise CommandError(str(e)) from e
         host = options["host"]
         # The exchange lives as long as the process: keep the collector away from it.
@@ -68,7 +71,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _runner(self, options: dict[str, Any]) -> Runner:
-        exchange = create_exchange(_config(options), SystemClock(), random.SystemRandom())
+        exchange = create_exchange(_config(options), SystemClock(), random.SystemRandom(), options["state"])
         app = asgi_app(exchange)
         replays = [
             Replay(exchange.state, path, speed=options["speed"], loop=options["loop"]) for path in options["recording"]
@@ -80,6 +83,8 @@ class Command(BaseCommand):
             synthetic = SyntheticFlow(exchange.state, options["markets"], options["rate"], options["seed"])
         if options["history"]:
             seed_history(exchange)
+        finish_left_over(exchange.state)
+        exchange.commit()
         return Runner(app, replays, synthetic)
 
 
