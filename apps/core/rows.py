@@ -19,7 +19,7 @@ class _Statement:
     def __init__(self, model: type[models.Model]) -> None:
         meta = model._meta
         self.fields = [f for f in meta.concrete_fields if not f.primary_key]
-        columns = ", ".join(connection.ops.quote_name(f.column) for f in self.fields)
+        columns = ", ".join(connection.ops.quote_name(str(f.column)) for f in self.fields)
         marks = ", ".join(["%s"] * len(self.fields))
         table, key = connection.ops.quote_name(meta.db_table), connection.ops.quote_name(str(meta.pk.column))
         self.plain = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608  names come from the model

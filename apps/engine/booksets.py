@@ -40,12 +40,11 @@ class LevelChange(Protocol):
 
 @dataclass(slots=True)
 class Subscription:
-    """One sid: the last `seq` seen (0 before the first), its markets with their books (None before the first
-    snapshot) and those waiting for a snapshot."""
+    """One sid: the last `seq` seen (0 before the first), its markets and those waiting for a snapshot."""
 
     sid: int
     last_seq: int = 0
-    books: dict[Ticker, Book | None] = field(default_factory=dict)
+    tickers: set[Ticker] = field(default_factory=set)
     stale: set[Ticker] = field(default_factory=set)
 
 
@@ -73,6 +72,8 @@ class BookSet:
         self._books: dict[Ticker, Book] = {}
         self._subscriptions: dict[int, Subscription] = {}
         self._owner: dict[Ticker, int] = {}
+        # Exactly the markets that have a book and a subscription, so that a delta needs one lookup for both.
+        self._fed: dict[Ticker, tuple[Book, Subscription]] = {}
         self.counters = BookCounters()
 
     def book(self, ticker: Ticker) -> Book | None:
@@ -125,24 +126,33 @@ class BookSet:
     def on_delta(self, sid: int, seq: int, delta: LevelChange) -> bool:
         """Apply one delta if its book is in step."""
         # As in `Book.apply_delta`: what happens for nearly every message stands here, the rest is called.
-        subscription = self._subscriptions.get(sid)
-        if subscription is not None and seq == subscription.last_seq + 1:
-            subscription.last_seq = seq
-        else:
-            subscription = self._advance(sid, seq)
-            if subscription is None:
-                return False
-        book = subscription.books.get(delta.ticker)
-        if book is None:
-            self._own(subscription, delta.ticker)
-            return self._refuse(subscription, delta.ticker, NO_SNAPSHOT)
+        fed = self._fed.get(delta.ticker)
+        if fed is None:
+            return self._on_odd_delta(sid, seq, delta)
+        book, subscription = fed
+        if seq != subscription.last_seq + 1 or sid != subscription.sid:
+            return self._on_odd_delta(sid, seq, delta)
+        subscription.last_seq = seq
         try:
             book.apply_delta(delta.side, delta.price, delta.delta, delta.ts_ms)
-        except DataCorrupt as error:
+        except DataCorrupt:
             # The book has made itself unquotable and knows why, also when it refused because it was so before.
-            return self._refuse(subscription, delta.ticker, book.unquotable_reason or type(error).__name__)
+            return self._refuse(subscription, delta.ticker, book.unquotable_reason or NO_SNAPSHOT)
         self.counters.deltas += 1
         return True
+
+    def _on_odd_delta(self, sid: int, seq: int, delta: LevelChange) -> bool:
+        """A delta out of sequence, or of a market that has no book on this sid."""
+        subscription = self._advance(sid, seq)
+        if subscription is None:
+            return False
+        ticker = delta.ticker
+        fed = self._fed.get(ticker)
+        if fed is None or fed[1] is not subscription:
+            self._own(subscription, ticker)
+            return self._refuse(subscription, ticker, NO_SNAPSHOT)
+        # Frames before it are missing, so its book is among those that `_advance` has closed.
+        return self._refuse(subscription, ticker, fed[0].unquotable_reason or NO_SNAPSHOT)
 
     def on_sequenced(self, sid: int, seq: int) -> bool:
         """A message with `seq` but no levels (`ok`, `unsubscribed`, an error). False if it was old."""
@@ -179,13 +189,14 @@ class BookSet:
     def remove_sid(self, sid: int) -> None:
         """A subscription ended; its books are unquotable and await another subscription."""
         found = self._subscriptions.pop(sid, None)
-        for ticker in tuple(found.books) if found else ():
+        for ticker in tuple(found.tickers) if found else ():
             self._drop(ticker, UNSUBSCRIBED)
 
     def on_disconnect(self) -> None:
         """The connection is gone and its sids with it: every book is unquotable."""
         self._subscriptions.clear()
         self._owner.clear()
+        self._fed.clear()
         for book in self._books.values():
             book.invalidate(DISCONNECTED)
 
@@ -216,7 +227,8 @@ class BookSet:
         self.counters.gaps += 1
         self.counters.missing += missing
         self.counters.refused[SequenceGap.__name__] += 1
-        for ticker, book in subscription.books.items():
+        for ticker in subscription.tickers:
+            book = self._books.get(ticker)
             if book is not None:
                 book.invalidate(SEQUENCE_GAP)
             subscription.stale.add(ticker)
@@ -228,12 +240,16 @@ class BookSet:
         if owner is not None:
             self._drop(ticker, NO_SNAPSHOT)
         self._owner[ticker] = subscription.sid
-        subscription.books[ticker] = self._books.get(ticker)
+        subscription.tickers.add(ticker)
+        book = self._books.get(ticker)
+        if book is not None:
+            self._fed[ticker] = book, subscription
 
     def _drop(self, ticker: Ticker, reason: str) -> None:
+        self._fed.pop(ticker, None)
         owner = self._subscriptions.get(self._owner.pop(ticker, -1))
         if owner is not None:
-            owner.books.pop(ticker, None)
+            owner.tickers.discard(ticker)
             owner.stale.discard(ticker)
         book = self._books.get(ticker)
         if book is not None:
@@ -243,7 +259,8 @@ class BookSet:
         grid = self._grid_of(ticker)
         if grid is None:
             return None
-        book = self._books[ticker] = subscription.books[ticker] = Book(grid, ticker)
+        book = self._books[ticker] = Book(grid, ticker)
+        self._fed[ticker] = book, subscription
         return book
 
     def _refuse(self, subscription: Subscription, ticker: Ticker, reason: str) -> bool:

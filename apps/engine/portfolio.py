@@ -83,6 +83,7 @@ class Portfolio:
     ) -> None:
         self.cash = cash
         self._positions = {p.ticker: p for p in positions}
+        self._open_cost = sum(p.cost for p in self._positions.values())
         self._trade_ids = set(trade_ids)
         self._settled: dict[Ticker, Price] = dict(settled or {})
 
@@ -112,11 +113,13 @@ class Portfolio:
             raise BadNumber(f"fill {fill.trade_id}: quantity {fill.quantity!r}, fee {fill.fee!r}")
         self._trade_ids.add(fill.trade_id)
         position = self._positions.setdefault(fill.ticker, Position(fill.ticker))
+        cost = position.cost
         self.cash += position.apply(fill.side, fill.price, fill.quantity) - fill.fee
         position.fees += fill.fee
         value = self._settled.get(fill.ticker)
         if value is not None:
             self.cash += position.settle(value)
+        self._open_cost += position.cost - cost
         return True
 
     def settle(self, ticker: Ticker, settlement_value: Price, fee: Money = 0) -> Money:
@@ -132,6 +135,7 @@ class Portfolio:
             return 0
         self._settled[ticker] = settlement_value
         position = self._positions.setdefault(ticker, Position(ticker))
+        self._open_cost -= position.cost
         proceeds = position.settle(settlement_value)
         position.fees += fee
         self.cash += proceeds - fee
@@ -140,6 +144,11 @@ class Portfolio:
     def adjust_cash(self, amount: Money) -> None:
         """Money put in (positive) or taken out."""
         self.cash += amount
+
+    @property
+    def open_cost(self) -> Money:
+        """What all open positions cost together; `exposure().total` without visiting them."""
+        return self._open_cost
 
     def exposure(self) -> Exposure:
         """What the open positions cost, which is what they can lose."""

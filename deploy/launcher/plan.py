@@ -54,7 +54,7 @@ class Plan:
     @property
     def exchange_state(self) -> Path:
         """Where the simulator keeps its accounts; without it a second start would find its positions gone."""
-        return self.run_dir / "exchange_state.json"
+        return self.run_dir / "exchange_state.jsonl"
 
     @property
     def database(self) -> str:

@@ -23,6 +23,7 @@ from .signals import StopWish
 from .steps import Step, steps
 from .supervisor import Supervisor
 
+LOG_DIR = ROOT / ".run" / "test-logs"
 _TAIL_LINES = 80
 _STEP_LIMIT_S = 900.0
 # A developer's or a machine's own settings must not change what the tests test.
@@ -57,7 +58,8 @@ class Suite:
 
     def _execute(self, step: Step) -> int:
         environment = {**self._environment(), **self._provide(step.needs), **step.environment}
-        log = self.work_dir / f"{step.name.replace(' ', '_')}.log"
+        log = LOG_DIR / f"{step.name.replace(' ', '_')}.log"
+        log.unlink(missing_ok=True)
         code = 0
         for command in step.commands:
             code = code or self._command(command, environment, log)
@@ -136,6 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for step in chosen:
             screen.line(step.name)
         return 0
+    LOG_DIR.mkdir(parents=True, exist_ok=True)
     wish = StopWish()
     wish.install()
     begun = time.monotonic()
@@ -147,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 130
     took = f"in {time.monotonic() - begun:.0f} s"
     if suite.failed:
-        screen.line(f"FAILED {took}: {', '.join(suite.failed)}")
+        screen.line(f"FAILED {took}: {', '.join(suite.failed)} (whole output: {LOG_DIR})")
         return 1
     screen.line(f"All {len(chosen)} checks passed {took}.")
     return 0

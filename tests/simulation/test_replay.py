@@ -158,26 +158,6 @@ def test_our_taker_moves_what_is_shown_and_not_the_recording(venue: Venue, craig
     assert book_of(market) == before
 
 
-def test_loop_starts_anew_with_everything_resting_canceled(venue: Venue, craig: Client) -> None:
-    replay, market = started(venue, speed=100.0, loop=True)
-    opening = book_of(market)
-    socket = craig.socket()
-    socket.subscribe("market_lifecycle_v2")
-    order_id = craig.place(price="0.0100", count="5.00", ticker=market.ticker)
-    cash = venue.exchange.state.accounts["craig"].cash
-    while replay.passes == 0:
-        venue.clock.advance(0.001)
-        replay.run()
-    assert craig.order(order_id)["status"] in ("canceled", "executed")
-    assert not replay.finished
-    assert market.status is MarketStatus.ACTIVE
-    assert book_of(market) == opening
-    events = [f["msg"]["event_type"] for f in socket.take() if f["msg"].get("market_ticker") == market.ticker]
-    assert events[-2:] == ["deactivated", "activated"]
-    assert venue.exchange.state.accounts["craig"].cash <= cash
-    assert venue.conserved()
-
-
 def truncated(folder: Path, share: float) -> Path:
     path = folder / "cut.jsonl.gz"
     data = BTC.read_bytes()

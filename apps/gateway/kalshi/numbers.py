@@ -41,17 +41,20 @@ def signed_quantity(text: str) -> Quantity:
 
 
 class PriceTable(dict[str, Price]):
-    """`"0.5200"` -> 5200 for every book price, or its complement for a NO leg; other spellings on demand."""
+    """`"0.5200"` -> 5200, or its complement for a NO leg, of the spellings seen so far: a market uses few of the
+    9,999 prices, and a small table stays in the processor's cache. Raises `BadField` for what is no book price."""
 
     def __init__(self, *, complement: bool = False) -> None:
         super().__init__()
         self._complement = complement
-        for price in range(1, ONE_DOLLAR):
-            self[f"0.{price:04d}"] = ONE_DOLLAR - price if complement else price
 
     def __missing__(self, text: str) -> Price:
         price = book_price(text)
-        return ONE_DOLLAR - price if self._complement else price
+        price = ONE_DOLLAR - price if self._complement else price
+        if len(self) >= _CACHE_LIMIT:
+            self.clear()
+        self[text] = price
+        return price
 
 
 class QuantityTable(dict[str, Quantity]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from apps.engine.ports import (
@@ -35,7 +36,12 @@ class KalshiVenue:
         await self.rest.cancel_all_orders()
 
     async def open_orders(self) -> Sequence[VenueOrder]:
-        return [order.to_engine() async for order in self.rest.orders(status="resting")]
+        found: list[VenueOrder] = []
+        async for order in self.rest.orders(status="resting"):
+            found.append(order.to_engine())
+            if len(found) % 50 == 0:
+                await asyncio.sleep(0)  # a thousand rows in one go would hold up the trading loop
+        return found
 
     async def orders(self, *, min_ts_s: int | None = None) -> Sequence[VenueOrder]:
         return [order.to_engine() async for order in self.rest.orders(min_ts=min_ts_s)]

@@ -68,8 +68,7 @@ def close_early(state: State, market: Market) -> None:
 
 
 def announce_open(state: State, market: Market) -> None:
-    """A market trades, for the first time or again."""
-    state.log.market(market)
+    """Say that a market trades, for the first time or again."""
     state.publisher.lifecycle({"event_type": "activated", "market_ticker": market.ticker, "is_deactivated": False})
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -129,18 +129,15 @@ class RecordedMarkets:
 
     # listing
 
-    def market(self, recorded: Ticker, prices: Iterable[Price], begun_us: int, speed: float) -> Market:
-        """The market, listed when its first book comes.
-
-        `begun_us` is the recorded time that is now: the close lies as far ahead as it did then, over `speed`.
-        """
+    def market(self, recorded: Ticker, prices: Iterable[Price], here_us: Callable[[int], int | None]) -> Market:
+        """The market, listed when its first book comes; `here_us` shifts a recorded time to the one it has here."""
         known = self._markets.get(recorded)
         if known is not None:
             return known
         now_us = self._state.clock.now_us()
         recorded_us = self._recorded_close_us(recorded)
-        close_us = now_us + (365 * _DAY_US if recorded_us is None else int((recorded_us - begun_us) / speed))
-        event_ticker, ticker = self._names(recorded, None if recorded_us is None else close_us)
+        close_us = None if recorded_us is None else here_us(recorded_us)
+        event_ticker, ticker = self._names(recorded, close_us)
         name = series_of(recorded)
         series = Series(name, f"Recorded {name}", "Crypto" if "BTC" in name else "Recorded")
         structure, ranges = _grid_for(name, prices)
@@ -150,7 +147,7 @@ class RecordedMarkets:
             list_event(self._state, event_ticker, series, f"Recorded {ticker}"),
             f"Recorded {ticker}",
             open_us=now_us if self._loop else now_us - _DAY_US,
-            close_us=close_us,
+            close_us=now_us + 365 * _DAY_US if close_us is None else close_us,
             structure=structure,
             ranges=ranges,
             floor_strike=self._strike(recorded),

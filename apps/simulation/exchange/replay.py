@@ -15,11 +15,15 @@ from apps.gateway.kalshi.frames import DeltaFrame, SnapshotFrame, TickerFrame, T
 from apps.gateway.kalshi.messages import Decoder
 from apps.gateway.kalshi.recordings import RecordedFrame, Recording, open_recording
 
+from .clock import MICROS
 from .feed import book_replaced, crowd_traded, level_changed, ticker_came
 from .recorded_markets import TRADING, RecordedMarkets
 from .state import State
 
 log = logging.getLogger(__name__)
+
+# A recording of a few frames would otherwise list new markets hundreds of times a second.
+_SHORTEST_PASS_US = 2 * MICROS
 
 
 class Replay:
@@ -46,7 +50,6 @@ class Replay:
         self._start_us = self._state.clock.now_us()
         self._first_ns: int | None = None
         self._last_due_us = self._start_us
-        self._now_ns = 0
         self._markets.begin_pass()
         self._waiting = self._next()
 
@@ -70,7 +73,8 @@ class Replay:
             self._waiting = self._next()
             done += 1
         self._markets.settle_closed()
-        if self._waiting is None and not self.finished:
+        is_over = self._waiting is None and not self.finished
+        if is_over and (not self._loop or now_us >= self._start_us + _SHORTEST_PASS_US):
             self._end_pass()
         return done
 
@@ -80,6 +84,12 @@ class Replay:
             return self._last_due_us
         self._last_due_us = self._start_us + int((frame.recv_ns - self._first_ns) / self._speed) // 1000
         return self._last_due_us
+
+    def _here_us(self, recorded_us: int) -> int | None:
+        """When a recorded time comes here; None in a recording without times."""
+        if self._first_ns is None:
+            return None
+        return self._start_us + int((recorded_us - self._first_ns // 1000) / self._speed)
 
     def _next(self) -> RecordedFrame | None:
         try:
@@ -106,7 +116,6 @@ class Replay:
 
     def _apply(self, frame: RecordedFrame) -> None:
         """Apply one frame; one that cannot be trusted is counted and left out."""
-        self._now_ns = frame.recv_ns or self._now_ns
         if frame.control is not None:
             self.counts[frame.control] += 1
             if frame.control == "watch_market":
@@ -135,7 +144,7 @@ class Replay:
     def _snapshot(self, frame: SnapshotFrame) -> None:
         book = frame.book
         prices = (p for p, _ in (*book.bids, *book.asks))
-        market = self._markets.market(book.ticker, prices, self._now_ns // 1000, self._speed)
+        market = self._markets.market(book.ticker, prices, self._here_us)
         if market.status in TRADING:
             book_replaced(self._state, market, book.bids, book.asks)
 

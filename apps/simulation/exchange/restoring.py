@@ -16,7 +16,7 @@ from .journal import Journal
 from .markets import Event, Market
 from .orders import Order, OrderStatus, Reason
 from .readside import Change
-from .rows import AccountRow, ChangeRow, GroupRow, MarketRow, PassRow, PriceRow, Row
+from .rows import AccountRow, ChangeRow, GroupRow, MarketRow, PriceRow, Row
 from .state import State
 from .statelog import CROWD
 

@@ -44,10 +44,21 @@ class Evaluator:
         context.counters.decisions += 1
         return decision, self._note(desk, decision, view, now_ms)
 
-    def repeat(self, desk: MarketDesk) -> None:
-        """Nothing the kernel sees has changed, and it is a pure function: the last decision stands."""
-        desk.decided_ms = self._context.clock.now_ms()
-        self._context.counters.decisions += 1
+    def due(self, now_ms: int) -> list[MarketDesk]:
+        """Markets to decide afresh at a tick of the timer.
+
+        For the others nothing the kernel sees has changed, and it is a pure function: the last decision is made
+        again by leaving it, and counted.
+        """
+        context, due, repeated = self._context, [], 0
+        for desk in context.desks.values():
+            if desk.is_dirty or desk.epoch != context.epoch or (desk.wake_ms is not None and now_ms >= desk.wake_ms):
+                due.append(desk)
+            elif desk.decided_ms is None or now_ms - desk.decided_ms >= SHARE_MS:
+                desk.decided_ms = now_ms
+                repeated += 1
+        context.counters.decisions += repeated
+        return due
 
     def take(self, desk: MarketDesk, record: DecisionRecord) -> DecisionRecord:
         """Hands the record over to an intent that stores it itself, so that it is not stored twice."""

@@ -185,7 +185,7 @@ class MakerExecution:
             position=context.portfolio.position(desk.ticker).quantity,
             resting_bids=context.blotter.resting(desk.ticker, Side.BID),
             resting_asks=context.blotter.resting(desk.ticker, Side.ASK),
-            total_exposure=context.portfolio.exposure().total + context.blotter.resting_cost,
+            total_exposure=context.portfolio.open_cost + context.blotter.resting_cost,
         )
 
     def _is_new_denial(self, desk: MarketDesk, verdict: RiskDecision) -> bool:

@@ -17,7 +17,10 @@ MOST_MARKETS = 50
 
 def mission(context: SessionContext) -> dict[str, Any]:
     """The whole mission-control state; markets with orders or a position first, at most fifty."""
-    desks = sorted(context.desks.values(), key=lambda d: (not _is_busy(context, d), d.armed.close_at_ms, d.ticker))
+    held = {ticker for ticker, position in context.portfolio.positions.items() if position.quantity}
+    desks = sorted(
+        context.desks.values(), key=lambda d: (not d.working and d.ticker not in held, d.armed.close_at_ms, d.ticker)
+    )
     return {
         "at": context.now().isoformat(),
         "account": context.account.name,
@@ -46,10 +49,6 @@ def ladder(context: SessionContext, desk: MarketDesk) -> dict[str, Any]:
                 for p, q in book.levels(side, DEPTH)
             ]
     return {"at": _iso(desk.book_at_ms), "ticker": desk.ticker, **rows}
-
-
-def _is_busy(context: SessionContext, desk: MarketDesk) -> bool:
-    return bool(desk.working) or context.portfolio.position(desk.ticker).quantity != 0
 
 
 def _session(context: SessionContext) -> dict[str, Any]:
@@ -99,7 +98,7 @@ def _pnl(context: SessionContext) -> dict[str, Any]:
         "realized": format_money(portfolio.realized_pnl),
         "unrealized": None if unrealized is None else format_money(unrealized),
         "fees": format_money(portfolio.fees),
-        "exposure": format_money(portfolio.exposure().total),
+        "exposure": format_money(portfolio.open_cost),
     }
 
 

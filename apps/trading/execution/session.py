@@ -302,13 +302,9 @@ class Session:
             context.last_frame_ms = context.clock.now_ms() - int(silent * 1000)
         now_ms = context.clock.now_ms()
         self._note_epoch(now_ms)
-        for desk in list(context.desks.values()):
-            is_due = desk.wake_ms is not None and now_ms >= desk.wake_ms
-            if desk.is_dirty or is_due or desk.epoch != context.epoch:
-                desk.trigger, desk.frame_s = (desk.trigger if desk.is_dirty else "timer"), None
-                self._on_change(desk)
-            elif desk.decided_ms is None or now_ms - desk.decided_ms >= TIMER_S * 1000:
-                self.evaluator.repeat(desk)
+        for desk in self.evaluator.due(now_ms):
+            desk.trigger, desk.frame_s = (desk.trigger if desk.is_dirty else "timer"), None
+            self._on_change(desk)
         self.evaluator.flush()
         self.meters.flush()
         if context.books.needs_resync() and context.feed_reason == "" and now_ms % 1000 < TIMER_S * 1000:
