@@ -206,6 +206,38 @@ def test_market_taken_out_of_its_subscription(books: BookSet) -> None:
     assert books.needs_resync() == ("B",)
 
 
+def test_forgotten_market_leaves_nothing_behind(books: BookSet) -> None:
+    books.invalidate("B", "ticker_disagrees")
+    for ticker in ("A", "B", "NEVER"):
+        books.forget(ticker)
+    assert books.tickers == ("C",)
+    assert books.book("A") is None
+    assert books.unquotable_reason("A") == NO_SNAPSHOT
+    assert books.needs_resync() == ()
+    assert books.on_sequenced(1, 9)
+    assert books.needs_resync() == ()
+    assert books.on_delta(2, 2, delta("C"))
+
+
+def test_forgotten_market_may_come_back_with_a_snapshot(books: BookSet) -> None:
+    books.forget("A")
+    assert not books.on_delta(1, 3, delta("A"))
+    assert books.on_snapshot(1, 4, snapshot("A"))
+    assert books.on_delta(1, 5, delta("A"))
+    assert size(books, "A") == 110
+
+
+def test_turnover_of_markets_does_not_pile_up() -> None:
+    books = BookSet(lambda _: GRID)
+    for n in range(1, 200):
+        books.add_ticker(1, f"M{n}")
+        assert books.on_snapshot(1, n, snapshot(f"M{n}"))
+        books.forget(f"M{n - 1}")
+    assert books.tickers == ("M199",)
+    held = [value for value in vars(books).values() if isinstance(value, dict)]
+    assert sum(map(len, held)) == len(held)
+
+
 def test_subscribed_market_needs_its_first_snapshot(books: BookSet) -> None:
     books.add_ticker(1, "NEW")
     books.add_ticker(1, "A")

@@ -218,6 +218,41 @@ async def test_silence_is_a_dead_connection_and_a_ping_is_a_sign_of_life(start: 
         assert len(bench.listener.of(Disconnected)) == 1
 
 
+async def test_silence_is_measured_from_the_last_sign_of_life(start: Start, clock: FakeClock) -> None:
+    exchange = Exchange()
+    async with start(exchange, clock=clock) as bench:
+        assert bench.socket.silent_s is None
+        await bench.socket.subscribe(["orderbook_delta"], ["M"])
+        await bench.listener.until(SubscribedFrame)
+        clock.seconds += 4
+        assert bench.socket.silent_s == 4
+        await asyncio.wait_for(await exchange.connections[0].ping(b"heartbeat"), 5)
+        assert bench.socket.silent_s == 0
+        clock.seconds += 3
+        assert bench.socket.silent_s == 3
+    assert bench.socket.silent_s is None
+
+
+async def test_stop_does_not_wait_for_a_server_that_never_answers(signer: Signer) -> None:
+    reached = asyncio.Event()
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.set()
+        while await reader.read(1000):
+            pass
+        writer.close()
+
+    listener, stop = Listener(), asyncio.Event()
+    async with await asyncio.start_server(mute, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        socket = KalshiSocket(f"ws://127.0.0.1:{port}{PATH}", signer, SystemClock(), Random(1))
+        running = asyncio.create_task(socket.run(listener, stop))
+        await asyncio.wait_for(reached.wait(), 5)
+        stop.set()
+        await asyncio.wait_for(running, 1.5)
+    assert (listener.events, socket.is_connected, socket.reconnects) == ([], False, 0)
+
+
 async def test_resync_asks_for_a_snapshot_on_the_same_sid(start: Start) -> None:
     async with start(Exchange()) as bench:
         await bench.socket.subscribe(["orderbook_delta"], ["M"])

@@ -6,6 +6,7 @@ import base64
 import json
 import random
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -172,13 +173,15 @@ def make_venue(
     bids: list[Level] = BIDS,
     asks: list[Level] = ASKS,
     start_us: int = START_US,
+    state_file: Path | None = None,
     **config: Any,
 ) -> Venue:
     """Rates are the highest tier's unless given, so that only tests of the buckets meet them."""
     clock = ManualClock(start_us)
     credentials = tuple(Credential(n, key_of(n).public_key()) for n in names)
     settings: dict[str, Any] = {"tier": "prestige", "cash": 1_000 * MONEY_SCALE} | config
-    exchange = create_exchange(ExchangeConfig(credentials=credentials, **settings), clock, random.Random(7))
+    wanted = ExchangeConfig(credentials=credentials, **settings)
+    exchange = create_exchange(wanted, clock, random.Random(7), state_file)
     app = asgi_app(exchange)
     market = add_market(exchange, TICKER, structure=structure, recorded=recorded, fee_type=fee_type)
     book_replaced(exchange.state, market, bids, asks)

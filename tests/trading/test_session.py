@@ -69,7 +69,7 @@ async def test_a_fill_counts_once_however_often_it_is_reported() -> None:
         stage.venue.fill_rows.append(fill)
         await stage.fill(fill)
         await stage.fill(fill)
-        await stage.session.reconciler.reconcile("test")
+        await stage.session.trader.reconciler.reconcile("test")
         stage.venue.position_rows.append(_position(fill.quantity))
     fills = await query(list)(Fill.objects.all())
     cash = await query(list)(CashEntry.objects.order_by("id").values_list("kind", "amount"))
@@ -96,7 +96,7 @@ async def test_an_unanswered_create_is_looked_up_and_never_sent_again() -> None:
         assert order is not None
         await stage.until(lambda: order.tracked.status == "unknown", "unknown")
         stage.venue.rest(lost, "v-late")
-        await stage.session.reconciler.resolve_undecided()
+        await stage.session.trader.reconciler.resolve_undecided()
         assert order.tracked.status == "accepted"
         assert order.tracked.order_id == "v-late"
     assert [i.client_order_id for i in stage.venue.sent].count(lost.client_order_id) == 1

@@ -33,7 +33,7 @@ from apps.gateway.kalshi.frames import UnknownFrame
 from apps.gateway.kalshi.ws import Disconnected
 from apps.governance.models import SystemEvent
 from apps.risk.models import TradingState as StateRow
-from apps.trading.execution import maker
+from apps.trading.execution import requests
 from apps.trading.models import CashEntry, Fill, Order, Settlement, TradingSession
 from tests import factories
 from tests.fakes.venue import FakeVenue
@@ -129,7 +129,7 @@ async def test_a_frame_that_comes_twice_changes_nothing() -> None:
 async def test_each_refusal_leaves_the_order_where_it_belongs(
     answer: GatewayError, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(maker, "REJECTION_PAUSE_MS", 60_000)
+    monkeypatch.setattr(requests, "REJECTION_PAUSE_MS", 60_000)
     account = await query(arrange)()
     async with running(account) as stage:
         stage.venue.answers = [answer, answer]
@@ -141,7 +141,7 @@ async def test_each_refusal_leaves_the_order_where_it_belongs(
         assert len(stage.venue.sent) == 2
         stage.clock.advance(30)
         for _ in range(4):
-            await stage.session.reconciler.resolve_undecided()
+            await stage.session.trader.reconciler.resolve_undecided()
     assert len(stage.venue.sent) == 2
     rows = await query(list)(Order.objects.values_list("status", flat=True))
     assert set(rows) == {"rejected" if status == "unknown" else status}
@@ -250,7 +250,7 @@ async def test_cash_that_does_not_tie_out_shuts_the_gate_and_names_the_differenc
         stage.venue.cash -= 1_230_000
         for _ in range(2):
             stage.session.context.last_activity_ms = 0
-            await stage.session.reconciler.reconcile("interval")
+            await stage.session.trader.reconciler.reconcile("interval")
         reason = stage.session.context.gate.blocks["reconcile"]
         assert "cash differs by -1.230000" in reason
         await stage.until(lambda: not stage.venue.resting, "quotes taken off")
@@ -267,7 +267,7 @@ async def test_an_order_that_is_not_ours_is_found() -> None:
         stage.venue.rest(type(foreign)("somebody-else", TICKER, Side.BID, 5000, 100), "v-foreign")
         for _ in range(2):
             stage.session.context.last_activity_ms = 0
-            await stage.session.reconciler.reconcile("interval")
+            await stage.session.trader.reconciler.reconcile("interval")
         assert "not ours" in stage.session.context.gate.blocks["reconcile"]
         stage.venue.resting.pop("v-foreign")
 
@@ -283,8 +283,8 @@ async def test_a_settlement_pays_once_and_closes_the_position() -> None:
         revenue = fill.quantity * 10_000
         stage.venue.cash += revenue - fill.price * fill.quantity
         stage.venue.settlement_rows.append(VenueSettlement(TICKER, "yes", 10_000, revenue, 0, stage.clock.now_ms()))
-        await stage.session.reconciler.reconcile("settled")
-        await stage.session.reconciler.reconcile("settled")
+        await stage.session.trader.reconciler.reconcile("settled")
+        await stage.session.trader.reconciler.reconcile("settled")
         assert stage.session.context.portfolio.cash == stage.venue.cash
     assert await Settlement.objects.acount() == 1
     amounts = await query(list)(CashEntry.objects.order_by("id").values_list("kind", "amount"))

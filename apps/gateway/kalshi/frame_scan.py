@@ -125,20 +125,22 @@ def ticker_hash(buf: Bytes, i: int, j: int) -> Any:
 
 
 @njit(cache=True)
-def find_ticker(buf: Bytes, i: int, j: int, slots: Ints, pool: Bytes, starts: Ints) -> Any:
-    """Number of the ticker at buf[i:j], compared in full, or -1. `slots` is a power of two long."""
+def _is_ticker(buf: Bytes, i: int, j: int, pool: Bytes, starts: Ints, market: int) -> bool:
+    start, end = starts[market], starts[market + 1]
+    return bool(end - start == j - i and _literal(buf, i, j, pool[start:end]) == j)
+
+
+@njit(cache=True)
+def find_ticker(buf: Bytes, i: int, j: int, slots: Ints, pool: Bytes, starts: Ints, last: int) -> Any:
+    """Number of the ticker at buf[i:j], compared in full, or -1. `slots` is a power of two long; `last` is the
+    one found before, which it mostly is again."""
+    if last >= 0 and _is_ticker(buf, i, j, pool, starts, last):
+        return last
     mask = len(slots) - 1
     slot = ticker_hash(buf, i, j) & mask
     while slots[slot] >= 0:
-        market = slots[slot]
-        start = starts[market]
-        if starts[market + 1] - start == j - i:
-            different = np.uint8(0)
-            left, right = pool[start : start + j - i], buf[i:j]
-            for k in range(len(left)):
-                different |= left[k] ^ right[k]
-            if not different:
-                return market
+        if _is_ticker(buf, i, j, pool, starts, slots[slot]):
+            return slots[slot]
         slot = (slot + 1) & mask
     return -1
 
@@ -205,12 +207,12 @@ def _scan_tail(buf: Bytes, i: int, end: int, row: Ints) -> bool:
 
 
 @njit(cache=True)
-def _scan_frame(buf: Bytes, i: int, end: int, slots: Ints, pool: Bytes, starts: Ints, row: Ints) -> bool:
+def _scan_frame(buf: Bytes, i: int, end: int, slots: Ints, pool: Bytes, starts: Ints, last: int, row: Ints) -> bool:
     i = _scan_header(buf, i, end, row)
-    j = _string(buf, i, end)
+    j = _string_of(buf, i, end, starts[last + 1] - starts[last] if last >= 0 else 0)
     if j <= i or j - i > _MAX_TICKER:
         return False
-    market = find_ticker(buf, i, j, slots, pool, starts)
+    market = find_ticker(buf, i, j, slots, pool, starts, last)
     if market < 0:
         return False
     row[MARKET_COLUMN] = market
@@ -228,13 +230,13 @@ def scan(buf: Bytes, offsets: Ints, slots: Ints, pool: Bytes, starts: Ints, no_l
     Prices are in YES coordinates: with `no_leg` those of side NO are turned round. Returns how many frames
     were recognised.
     """
-    found = 0
+    found, last = 0, -1
     for n in range(len(offsets) - 1):
         row = out[n]
-        if not _scan_frame(buf, offsets[n], offsets[n + 1], slots, pool, starts, row):
+        if not _scan_frame(buf, offsets[n], offsets[n + 1], slots, pool, starts, last, row):
             row[MARKET_COLUMN] = NOT_HOT
             continue
-        found += 1
+        found, last = found + 1, row[MARKET_COLUMN]
         if no_leg and row[SIDE_COLUMN] == NO:
             row[PRICE_COLUMN] = ONE_DOLLAR - row[PRICE_COLUMN]
     return found

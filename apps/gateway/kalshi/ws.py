@@ -29,6 +29,8 @@ from apps.gateway.throttle import Sleep
 FIRST_BACKOFF_S = 1.0
 MAX_BACKOFF_S = 60.0
 MAX_QUEUED_FRAMES = 1024
+CLOSE_S = 1.0
+"""Patience with a server that does not answer while we stop."""
 SILENCE_S = 15.0
 """The server pings every 10 s; nothing at all for this long means that the connection is dead."""
 
@@ -151,18 +153,11 @@ class KalshiSocket:
 
     async def _one_connection(self, handler: Handler, stop: asyncio.Event) -> str:
         try:
-            socket = await connect(
-                self._url,
-                additional_headers=self._signer.headers("GET", urlsplit(self._url).path),
-                max_size=self._max_size,
-                max_queue=MAX_QUEUED_FRAMES,
-                ping_interval=None,
-                compression=None,
-                proxy=None,
-                create_connection=_Connection,
-            )
+            socket = await self._connect_or_stop(stop)
         except (OSError, WebSocketException) as e:
             return f"cannot connect: {type(e).__name__}: {e}"
+        if socket is None:
+            return "stopped"
         self._connections += 1
         connection_id = self.connection_id = f"{self._clock.now_ms()}-{self._connections}"
         self.connected_at_ms = self._clock.now_ms()
@@ -183,6 +178,30 @@ class KalshiSocket:
             await _close(socket)
             await handler(Disconnected(connection_id, reason), now_ns(), b"")
         return reason
+
+    async def _connect_or_stop(self, stop: asyncio.Event) -> ClientConnection | None:
+        """A new connection, or None when `stop` came first; a server that does not answer holds up nobody."""
+        attempt, stopped = asyncio.ensure_future(self._connect()), asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait([attempt, stopped], return_when=asyncio.FIRST_COMPLETED)
+            return await attempt if attempt.done() else None
+        finally:
+            stopped.cancel()
+            if not attempt.done():
+                attempt.cancel()
+                await asyncio.wait([attempt], timeout=CLOSE_S)
+
+    async def _connect(self) -> ClientConnection:
+        return await connect(
+            self._url,
+            additional_headers=self._signer.headers("GET", urlsplit(self._url).path),
+            max_size=self._max_size,
+            max_queue=MAX_QUEUED_FRAMES,
+            ping_interval=None,
+            compression=None,
+            proxy=None,
+            create_connection=_Connection,
+        )
 
     def _hear(self) -> None:
         self._heard_at = self._clock.monotonic()
@@ -289,7 +308,7 @@ async def _until(stop: asyncio.Event, pause: Awaitable[None]) -> None:
 
 async def _close(socket: ClientConnection) -> None:
     try:
-        await asyncio.wait_for(socket.close(), timeout=1.0)
+        await asyncio.wait_for(socket.close(), timeout=CLOSE_S)
     except (TimeoutError, OSError, WebSocketException):
         socket.transport.abort()
 

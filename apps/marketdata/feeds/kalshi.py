@@ -90,7 +90,7 @@ class KalshiFeed:
         return ScopeChange(added, removed)
 
     def _forget(self, ticker: Ticker) -> None:
-        self.books.remove_ticker(ticker)
+        self.books.forget(ticker)
         self._market_ids.pop(ticker, None)
         self._grids.pop(ticker, None)
         self._sampled_at.pop(ticker, None)
@@ -151,11 +151,17 @@ class KalshiFeed:
         self.last_frame_ns = recv_ns
 
     def _on_snapshot(self, frame: SnapshotFrame, _: int) -> None:
+        if frame.book.ticker not in self._market_ids:
+            self._sequenced(frame)
+            return
         self.books.on_snapshot(frame.sid, frame.seq, frame.book)
         self._changed.add(frame.book.ticker)
 
     def _on_delta(self, frame: DeltaFrame, _: int) -> None:
-        if self.books.on_delta(frame.sid, frame.seq, frame):
+        if frame.ticker not in self._market_ids:
+            # It has left the scope, and the exchange has not yet heard so.
+            self._sequenced(frame)
+        elif self.books.on_delta(frame.sid, frame.seq, frame):
             self._changed.add(frame.ticker)
 
     def _on_trade(self, frame: TradeFrame, recv_ns: int) -> None:

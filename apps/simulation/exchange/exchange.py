@@ -33,6 +33,10 @@ class Exchange:
         """Write down what changed; comes before anybody outside hears of it. Raises `StateFileError`."""
         self.state.log.commit()
 
+    def shut_down(self) -> None:
+        """Write down the last and let go of the state file."""
+        self.state.log.close()
+
     def market(self, ticker: Ticker) -> Market:
         return self.state.catalogue.markets[ticker]
 

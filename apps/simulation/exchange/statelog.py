@@ -64,6 +64,12 @@ class StateLog:
             self._prices |= {row.ticker: row.last_price for row in self._rows if isinstance(row, PriceRow)}
             self._rows = []
 
+    def close(self) -> None:
+        self.commit()
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
     def _add(self, row: Row) -> None:
         if self._journal is not None:
             self._rows.append(row)

@@ -16,9 +16,9 @@ from apps.gateway.kalshi.ws import KalshiSocket
 from .armed import ArmedMarket, armed_fingerprint, load_armed
 from .context import MarketDesk, SessionContext
 from .liquidity import LiquidityMeter
-from .maker import MakerExecution
 from .meters import Meters
 from .recovery import market_keys
+from .requests import OrderRequests
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +28,9 @@ MARKET_CHANNELS = ("orderbook_delta", "ticker")
 class Desks:
     """Opens, changes and retires desks, and keeps their books fed."""
 
-    def __init__(self, context: SessionContext, maker: MakerExecution, meters: Meters, socket: KalshiSocket) -> None:
+    def __init__(self, context: SessionContext, requests: OrderRequests, meters: Meters, socket: KalshiSocket) -> None:
         self._context = context
-        self._maker = maker
+        self._requests = requests
         self._meters = meters
         self._socket = socket
         self._wanted: Channels | None = None
@@ -80,7 +80,7 @@ class Desks:
     async def _retire(self, desk: MarketDesk) -> None:
         open_orders = self._context.blotter.open_orders(desk.ticker)
         for order in open_orders:
-            self._maker.cancel(order, "market is out of scope")
+            self._requests.cancel(order, "market is out of scope")
         if not open_orders:
             self._meters.forget(desk)
             del self._context.desks[desk.ticker]

@@ -25,7 +25,7 @@ from .blotter import WorkingOrder
 from .context import MarketDesk, SessionContext, Shown
 from .incidents import Incidents
 from .ledger import Ledger
-from .maker import MakerExecution
+from .requests import OrderRequests
 
 SETTLED = frozenset({"determined", "settled"})
 
@@ -36,7 +36,7 @@ class FeedHandler:
     def __init__(
         self,
         context: SessionContext,
-        maker: MakerExecution,
+        requests: OrderRequests,
         ledger: Ledger,
         incidents: Incidents,
         *,
@@ -44,7 +44,7 @@ class FeedHandler:
         on_news: Callable[[LifecycleFrame], None],
     ) -> None:
         self._context = context
-        self._maker = maker
+        self._requests = requests
         self._ledger = ledger
         self._incidents = incidents
         self._on_change = on_change
@@ -162,7 +162,7 @@ class FeedHandler:
             )  # fmt: skip
             return
         detail = {"trade_id": fill.trade_id}
-        self._maker.note(order, OrderEventKind.FILL, source, detail=detail, apply=False)
+        self._requests.note(order, OrderEventKind.FILL, source, detail=detail, apply=False)
 
     def on_venue_order(self, record: VenueOrder, source: EventSource) -> None:
         """The venue's own record of an order of ours, from the private feed or from REST."""
@@ -182,7 +182,7 @@ class FeedHandler:
             return
         if tracked.status is not before:
             kind = _kind(tracked.status)
-            self._maker.note(order, kind, source, outcome=record.last_update_reason, apply=False)
+            self._requests.note(order, kind, source, outcome=record.last_update_reason, apply=False)
         else:
             self._context.blotter.touch(order)
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
 
 from django.db import DatabaseError
 
@@ -15,20 +12,17 @@ from apps.engine.limits import LimitRule, RiskDecision, RiskView, check_intent
 from apps.engine.orders import OrderEventKind, OrderStatus, TrackedOrder
 from apps.engine.strategies.base import Decision, Quote
 from apps.engine.types import OrderIntent, Side
-from apps.gateway.errors import GatewayError, NotFound, OutcomeUnknown, VenueRejected
 from apps.risk.selectors import strictest
-from apps.trading.choices import EventSource
 from apps.trading.services.orders import (
     DecisionRecord,
     IntentRecord,
-    OrderUpdate,
-    order_updates_store,
     orders_commit,
 )
 
 from .blotter import WorkingOrder
 from .context import MarketDesk, SessionContext
 from .evaluate import Evaluator
+from .requests import REJECTION_PAUSE_MS, OrderRequests
 
 log = logging.getLogger(__name__)
 
@@ -37,18 +31,19 @@ DENIAL_REPEAT_MS = 10_000
 # A quote that others have overtaken risks nothing by waiting; moving at every tick would only burn tokens and
 # queue place. One that stands too far inside is moved at once.
 PATIENCE_MS = 1_000
-REJECTION_PAUSE_MS = 1_000
 
 
 class MakerExecution:
     """Pursues decisions. At most one order per market and side is open or on its way at any time."""
 
-    def __init__(self, context: SessionContext, evaluator: Evaluator, order_prefix: str) -> None:
+    def __init__(
+        self, context: SessionContext, evaluator: Evaluator, requests: OrderRequests, order_prefix: str
+    ) -> None:
         self._context = context
         self._evaluator = evaluator
+        self._requests = requests
         self._prefix = order_prefix
         self._count = 0
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def pursue(self, desk: MarketDesk, decision: Decision, record: DecisionRecord) -> None:
         """Starts what the decision wants of this market; an order on its way or on its way out is left to finish."""
@@ -58,7 +53,7 @@ class MakerExecution:
             order = desk.working.get(side)
             if order is not None:
                 if self._should_cancel(desk, order, quote):
-                    self.cancel(order, "moved" if quote is not None else str(_side_reason(decision, side)))
+                    self._requests.cancel(order, "moved" if quote is not None else str(_side_reason(decision, side)))
             elif quote is not None and self._may_place(desk, quote):
                 wanted.append(quote)
         if wanted:
@@ -89,61 +84,6 @@ class MakerExecution:
         _wake(desk, patient_until_ms)
         return False
 
-    def cancel(self, order: WorkingOrder, why: str) -> None:
-        """Asks the venue to take an order off; does nothing for one without a venue id or already on its way out."""
-        if order.tracked.order_id is None or order.tracked.status is OrderStatus.PENDING_CANCEL:
-            return
-        self.note(order, OrderEventKind.REQUEST_CANCEL, EventSource.OWN, outcome=why)
-        self._spawn(self._cancel(order))
-
-    async def settle_tasks(self) -> None:
-        """Waits for every request under way."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
-
-    def note(
-        self,
-        order: WorkingOrder,
-        kind: OrderEventKind,
-        source: EventSource,
-        *,
-        outcome: str | None = None,
-        detail: dict[str, Any] | None = None,
-        apply: bool = True,
-    ) -> None:
-        """One event of an order: moves it (unless the caller has), stores it, frees its place when it has ended."""
-        context, tracked = self._context, order.tracked
-        if apply:
-            tracked.apply(kind, outcome)
-        order.changed_ms = context.last_activity_ms = context.clock.now_ms()
-        context.blotter.touch(order)
-        context.journal.collect(
-            order_updates_store,
-            OrderUpdate(
-                client_order_id=order.client_order_id,
-                order_pk=order.pk,
-                at=context.now(),
-                kind=kind,
-                source=source,
-                status=tracked.status,
-                filled=tracked.filled,
-                remaining=tracked.remaining,
-                venue_order_id=tracked.order_id,
-                outcome=outcome,
-                detail=detail or {},
-            ),
-        )
-        if not tracked.is_open:
-            self._free(order)
-
-    def _free(self, order: WorkingOrder) -> None:
-        desk = self._context.desks.get(order.tracked.ticker)
-        if desk is None:
-            return
-        if desk.working.get(order.tracked.side) is order:
-            del desk.working[order.tracked.side]
-        desk.is_dirty = True
-
     def _place(self, desk: MarketDesk, quotes: list[Quote], record: DecisionRecord) -> None:
         """Judges each quote and starts sending those allowed. An allowed one counts against the limits at once."""
         taken: list[tuple[IntentRecord, WorkingOrder | None]] = []
@@ -156,7 +96,7 @@ class MakerExecution:
                 taken.append((_intent_record(intent, record, quote, verdict), None))
         if taken:
             self._evaluator.take(desk, record)
-            self._spawn(self._send(desk, taken))
+            self._requests.spawn(self._send(desk, taken))
 
     def _reserve(self, desk: MarketDesk, intent: OrderIntent, quote: Quote) -> WorkingOrder:
         tracked = TrackedOrder.of(intent)
@@ -218,71 +158,10 @@ class MakerExecution:
                 context.counters.denied += bool(keys)
             elif not keys:
                 context.blotter.discard(order)
-                self._free(order)
+                self._requests.free(order)
             else:
                 order.pk = keys[record.intent.client_order_id]
-                self._spawn(self._submit(desk, order, record.intent, frame_s))
-
-    async def _submit(self, desk: MarketDesk, order: WorkingOrder, intent: OrderIntent, frame_s: float | None) -> None:
-        """1. not sent, the gate is shut  2. accepted  3. rejected  4. provably not executed  5. unknown."""
-        context = self._context
-        closed = context.gate.closed_because()
-        if closed is not None:
-            self.note(order, OrderEventKind.CANCEL, EventSource.OWN, outcome=f"not sent: {closed}")
-            return
-        context.counters.orders += 1
-        if frame_s is not None:
-            context.frame_to_send_us.append(int((context.clock.monotonic() - frame_s) * 1e6))
-        try:
-            ack = await context.venue.submit(intent)
-        except VenueRejected as error:
-            context.counters.rejected += 1
-            desk.not_before_ms = context.clock.now_ms() + REJECTION_PAUSE_MS
-            self._late(order, OrderEventKind.REJECT, str(error))
-        except OutcomeUnknown as error:
-            self._late(order, OrderEventKind.LOSE, str(error))
-        except GatewayError as error:
-            desk.not_before_ms = context.clock.now_ms() + REJECTION_PAUSE_MS
-            self._late(order, OrderEventKind.CANCEL, f"not sent: {error}")
-        else:
-            order.tracked.apply_ack(ack.order_id, ack.filled, ack.remaining)
-            self.note(order, OrderEventKind.ACCEPT, EventSource.ACK, detail={"venue_ts_ms": ack.ts_ms}, apply=False)
-            desk.is_dirty = True
-
-    async def _cancel(self, order: WorkingOrder) -> None:
-        """1. canceled  2. not resting any more, perhaps filled: ask its record  3. unknown  4. not sent: resting."""
-        tracked = order.tracked
-        assert tracked.order_id is not None
-        try:
-            ack = await self._context.venue.cancel(tracked.order_id, tracked.ticker)
-        except OutcomeUnknown as error:
-            self._late(order, OrderEventKind.LOSE, str(error))
-        except (NotFound, VenueRejected) as error:
-            self._late(order, OrderEventKind.CANCEL_REJECT, str(error))
-        except GatewayError as error:
-            self._late(order, OrderEventKind.LOSE, f"cancel not sent: {error}")
-        else:
-            self._context.counters.canceled += 1
-            tracked.apply_cancel(ack.reduced_by)
-            self.note(order, OrderEventKind.CANCEL, EventSource.ACK, apply=False)
-
-    def _late(self, order: WorkingOrder, kind: OrderEventKind, outcome: str) -> None:
-        """A reply that came after the private feed had already ended the order changes nothing."""
-        if order.tracked.is_open:
-            self.note(order, kind, EventSource.ACK, outcome=outcome)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            # A bug in the order path: shut the gate for good and let the session end with the reason.
-            self._context.counters.errors += 1
-            self._context.gate.block("bug", f"order path failed: {error!r}")
-            log.error("order path failed", exc_info=error)
+                self._requests.spawn(self._requests.submit(desk, order, record.intent, frame_s))
 
 
 def _wake(desk: MarketDesk, at_ms: int) -> None:

@@ -21,7 +21,7 @@ from .context import SessionContext
 from .feed import FeedHandler
 from .incidents import Incidents
 from .ledger import Ledger
-from .maker import MakerExecution
+from .requests import OrderRequests
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +51,10 @@ class Reconciler:
     """One comparison at a time. A difference is reported once it was seen twice in a row with nothing moving."""
 
     def __init__(
-        self, context: SessionContext, maker: MakerExecution, feed: FeedHandler, ledger: Ledger, incidents: Incidents
+        self, context: SessionContext, requests: OrderRequests, feed: FeedHandler, ledger: Ledger, incidents: Incidents
     ) -> None:
         self._context = context
-        self._maker = maker
+        self._requests = requests
         self._feed = feed
         self._ledger = ledger
         self._incidents = incidents
@@ -98,15 +98,15 @@ class Reconciler:
         if record is not None:
             self._feed.on_venue_order(record, EventSource.REST)
             if tracked.status is OrderStatus.PENDING_CANCEL and record.status == "resting":
-                self._maker.note(order, OrderEventKind.LOSE, EventSource.REST, outcome="cancel had no effect")
+                self._requests.note(order, OrderEventKind.LOSE, EventSource.REST, outcome="cancel had no effect")
             return
         order.resolve_tries += 1
         age_ms = self._context.clock.now_ms() - order.created_ms
         if order.resolve_tries < UNKNOWN_TRIES or age_ms < UNKNOWN_AFTER_MS:
             return
         if tracked.status is not OrderStatus.UNKNOWN:
-            self._maker.note(order, OrderEventKind.LOSE, EventSource.REST, outcome="no answer")
-        self._maker.note(order, OrderEventKind.NOT_FOUND, EventSource.REST, outcome="the exchange has no such order")
+            self._requests.note(order, OrderEventKind.LOSE, EventSource.REST, outcome="no answer")
+        self._requests.note(order, OrderEventKind.NOT_FOUND, EventSource.REST, outcome="the exchange has no such order")
 
     async def _order_differences(self, records: Sequence[VenueOrder]) -> list[dict[str, Any]]:
         now_ms = self._context.clock.now_ms()
@@ -126,7 +126,7 @@ class Reconciler:
             tracked = order.tracked
             settled = tracked.status in (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)
             if settled and tracked.order_id not in resting and now_ms - order.changed_ms > READ_LAG_MS:
-                self._maker.note(order, OrderEventKind.LOSE, EventSource.REST, outcome="not resting at the exchange")
+                self._requests.note(order, OrderEventKind.LOSE, EventSource.REST, outcome="not resting at the exchange")
         return found
 
     def _position_differences(self, records: Sequence[VenuePosition]) -> list[dict[str, Any]]:

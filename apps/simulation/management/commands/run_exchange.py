@@ -63,7 +63,11 @@ class Command(BaseCommand):
         host = options["host"]
         # The exchange lives as long as the process: keep the collector away from it.
         gc.freeze()
-        asyncio.run(runner.serve(host, options["port"], lambda port: self._say(host, port, runner)))
+        try:
+            asyncio.run(runner.serve(host, options["port"], lambda port: self._say(host, port, runner)))
+        except StateFileError as e:
+            raise CommandError(str(e)) from e
+        runner.app.exchange.shut_down()
 
     def _say(self, host: str, port: int, runner: Runner) -> None:
         markets = len(runner.app.exchange.state.catalogue.markets)

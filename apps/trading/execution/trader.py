@@ -1,0 +1,141 @@
+"""Events in, decisions and orders out: wires the session's parts together around its event loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from apps.gateway.errors import BadMessage, GatewayError
+from apps.gateway.kalshi.frames import LifecycleFrame
+from apps.gateway.kalshi.ws import Connected, Disconnected, Event, KalshiSocket
+from apps.governance.choices import Severity
+from apps.trading.choices import SessionState
+
+from .context import MarketDesk, SessionContext
+from .desks import Desks
+from .evaluate import Evaluator
+from .feed import FeedHandler
+from .incidents import Incidents
+from .ledger import Ledger
+from .maker import MakerExecution
+from .meters import Meters
+from .reconcile import Reconciler
+from .requests import OrderRequests
+
+RECONCILE_S = 5.0
+RESYNC_EVERY_MS = 1_000
+FORGET_AFTER_MS = 600_000
+
+
+class Trader:
+    """The parts of one session; every method runs on its event loop."""
+
+    def __init__(self, context: SessionContext, socket: KalshiSocket, order_prefix: str) -> None:
+        self.context = context
+        self._socket = socket
+        self._reconcile_now = asyncio.Event()
+        self._inputs: tuple[object, ...] = ()
+        self._resync_ms = 0
+        self.incidents = Incidents(context)
+        self.evaluator = Evaluator(context)
+        self.requests = OrderRequests(context)
+        self.maker = MakerExecution(context, self.evaluator, self.requests, order_prefix)
+        self.ledger = Ledger(context, self.incidents)
+        self.meters = Meters(context)
+        self.desks = Desks(context, self.requests, self.meters, socket)
+        self.feed = FeedHandler(
+            context, self.requests, self.ledger, self.incidents, on_change=self.on_change, on_news=self.on_news
+        )
+        self.reconciler = Reconciler(context, self.requests, self.feed, self.ledger, self.incidents)
+
+    async def on_event(self, event: Event, recv_ns: int, raw: bytes) -> None:
+        context = self.context
+        if isinstance(event, BadMessage):
+            context.counters.refused_frames += 1
+            self.incidents.raise_event("FRAME_REFUSED", Severity.WARNING, f"{type(event).__name__}: {event}")
+        elif isinstance(event, Connected):
+            context.feed_reason = ""
+            context.counters.reconnects = self._socket.reconnects
+            self._reconcile_now.set()
+        elif isinstance(event, Disconnected):
+            context.feed_reason = event.reason or "disconnected"
+            context.last_frame_ms = None
+            context.books.on_disconnect()
+            self.desks.mark_dirty("frame")
+            if context.state is SessionState.RUNNING:
+                self.incidents.raise_event("FEED_DOWN", Severity.WARNING, event.reason)
+        else:
+            gaps = context.books.counters.gaps
+            self.feed.on_frame(event)
+            if context.books.counters.gaps != gaps:
+                await self._on_gap()
+
+    async def _on_gap(self) -> None:
+        context = self.context
+        context.counters.seq_gaps = context.books.counters.gaps
+        self.incidents.raise_event("SEQUENCE_GAP", Severity.WARNING, "frames are missing; books wait for snapshots")
+        self.desks.mark_dirty("frame")
+        await self.desks.resync()
+
+    def on_change(self, desk: MarketDesk) -> None:
+        """A book or our orders moved: decide now, unless the book is in the middle of one match's deltas."""
+        book = self.context.books.book(desk.ticker)
+        if book is not None and book.is_matching:
+            desk.is_dirty = True
+            return
+        self._evaluate(desk)
+
+    def on_news(self, frame: LifecycleFrame) -> None:
+        if frame.event_type in ("determined", "settled"):
+            self._reconcile_now.set()
+
+    def _evaluate(self, desk: MarketDesk) -> None:
+        decision, record = self.evaluator.decide(desk)
+        self.maker.pursue(desk, decision, record)
+        self.meters.observe(desk)
+
+    async def tick(self) -> None:
+        """Ten times a second: markets that nothing else looked at, and the records of what was decided."""
+        context = self.context
+        if context.feed_reason == "" and (silent := self._socket.silent_s) is not None:
+            context.last_frame_ms = context.clock.now_ms() - int(silent * 1000)
+        now_ms = context.clock.now_ms()
+        self._note_epoch(now_ms)
+        for desk in self.evaluator.due(now_ms):
+            desk.trigger, desk.frame_s = (desk.trigger if desk.is_dirty else "timer"), None
+            self.on_change(desk)
+        self.evaluator.flush()
+        self.meters.flush()
+        if context.feed_reason == "" and now_ms - self._resync_ms >= RESYNC_EVERY_MS and context.books.needs_resync():
+            self._resync_ms = now_ms
+            await self.desks.resync()
+
+    def _note_epoch(self, now_ms: int) -> None:
+        """Account-wide inputs of every decision; when one changes, every market is decided afresh."""
+        context = self.context
+        silent_s = None if context.feed_age_ms is None else context.feed_age_ms // 1000
+        closed = sum(now_ms >= desk.armed.close_at_ms for desk in context.desks.values())
+        inputs = (context.gate.closed_because(), context.gate.state, silent_s, closed)
+        if inputs != self._inputs:
+            self._inputs = inputs
+            context.epoch += 1
+
+    def cancel_all(self, why: str) -> None:
+        """Takes off everything that rests."""
+        for order in self.context.blotter.open_orders():
+            self.requests.cancel(order, why)
+
+    async def reconcile_loop(self) -> None:
+        """Every five seconds, at once after a reconnect or a settlement."""
+        context = self.context
+        while True:
+            try:
+                await self.reconciler.reconcile("interval")
+                context.gate.unblock("venue")
+            except GatewayError as error:
+                context.gate.block("venue", f"the exchange's records cannot be read: {error}")
+            context.blotter.forget_closed(context.clock.now_ms() - FORGET_AFTER_MS)
+            self._reconcile_now.clear()
+            try:
+                await asyncio.wait_for(self._reconcile_now.wait(), RECONCILE_S)
+            except TimeoutError:
+                continue
