@@ -57,3 +57,8 @@ class ParameterStatus(TextChoices):
 
 class Permission(TextChoices):
     OPERATE_SESSION = "operate_session", "May start and stop a trading session"
+
+    @property
+    def full(self) -> str:
+        """The name `User.has_perm` takes."""
+        return f"trading.{self.value}"

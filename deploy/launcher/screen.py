@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Iterator
@@ -28,13 +29,13 @@ class Screen:
     stream: TextIO = field(default_factory=lambda: sys.stdout)
 
     def line(self, text: str = "") -> None:
-        print(text, file=self.stream, flush=True)
+        self._write(text + "\n")
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         started = time.monotonic()
         if self.stream.isatty():
-            print(f"  {name:<{_NAME_WIDTH}} …", end="\r", file=self.stream, flush=True)
+            self._write(f"  {name:<{_NAME_WIDTH}} …\r")
         step = Step()
         try:
             yield step
@@ -48,3 +49,11 @@ class Screen:
 
     def _close(self, name: str, result: str, started: float) -> None:
         self.line(f"  {name:<{_NAME_WIDTH}} {result:<52} {time.monotonic() - started:6.1f} s")
+
+    def _write(self, text: str) -> None:
+        """A terminal that was closed, or a pipe nobody reads, must not keep anything from being stopped in order."""
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except OSError:
+            self.stream = io.StringIO()

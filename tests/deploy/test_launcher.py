@@ -156,6 +156,19 @@ def test_grandchildren_end_with_their_parent(launch: Callable[..., Launcher]) ->
     assert gone([left])
 
 
+def test_terminal_that_went_away_does_not_keep_the_children_alive(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "tests.deploy.stub_platform", str(tmp_path / "run"), *GOOD]
+    launcher = subprocess.Popen(command, cwd=ROOT, stdout=writing, stderr=subprocess.DEVNULL, start_new_session=True)
+    os.close(writing)
+    os.close(reading)
+    until(lambda: len(Registry(tmp_path / "run").read_processes()) == len(GOOD))
+    pids = [process.pid for process in Registry(tmp_path / "run").read_processes()]
+    launcher.send_signal(signal.SIGHUP)
+    launcher.wait(timeout=20)
+    assert gone(pids)
+
+
 def test_dead_child_is_reported_and_restarted(launch: Callable[..., Launcher]) -> None:
     launcher = launch(*GOOD).ready()
     victim = launcher.children()[0]

@@ -6,9 +6,13 @@ from decimal import Decimal
 
 import pytest
 
+from apps.core.exceptions import NotPermitted
 from apps.engine.types import Side
 from apps.gateway.errors import ReplyTimeout
+from apps.governance.models import AuditEvent
 from apps.trading.models import CashEntry, Decision, Fill, Order, Position, Reconciliation, TradingSession
+from apps.trading.services.sessions import session_restart
+from tests.factories import NOW, user
 from tests.fakes.venue import FakeVenue
 
 from .harness import TICKER, arrange, fill_of, query, running
@@ -172,3 +176,20 @@ def _position(quantity: int):  # type: ignore[no-untyped-def]
     from apps.engine.ports import VenuePosition
 
     return VenuePosition(TICKER, quantity, None, None, None)
+
+
+async def test_a_restart_asked_for_in_the_admin_ends_the_session_clean() -> None:
+    account = await query(arrange)()
+    person = await query(user)("cliff", perms=("trading.operate_session",))
+    stranger = await query(user)("eve")
+    async with running(account) as stage:
+        await stage.book(BIDS, ASKS)
+        await stage.until(lambda: len(stage.venue.resting) == 2, "two orders resting")
+        row = await TradingSession.objects.aget()
+        with pytest.raises(NotPermitted):
+            await query(session_restart)(session=row, actor=stranger, reason="new release", now=NOW)
+        await query(session_restart)(session=row, actor=person, reason="new release", now=NOW)
+        await stage.until(lambda: stage.session.context.state == "stopped", "stopped")
+    assert stage.venue.resting == {}
+    event = await AuditEvent.objects.aget(action="trading.session.restart")
+    assert (event.actor_label, event.reason) == ("cliff", "new release")

@@ -4,6 +4,8 @@ from django.contrib import admin
 from unfold.decorators import display
 
 from apps.core.adminsite import DATA, REVIEW, RUN, BulkFactsAdmin, ReadOnlyAdmin, asks
+from apps.core.admintasks import AdminTask, TaskCall
+from apps.trading.choices import Permission
 from apps.trading.models import (
     Account,
     CashEntry,
@@ -13,6 +15,7 @@ from apps.trading.models import (
     Settlement,
     TradingSession,
 )
+from apps.trading.services.sessions import session_restart
 
 _SESSION_COLORS = {"running": "success", "paused": "warning", "failed": "danger", "starting": "info"}
 
@@ -24,9 +27,27 @@ class AccountAdmin(ReadOnlyAdmin):
     list_filter = (("environment", asks("Where does it trade?")),)
 
 
+def _restart(call: TaskCall) -> str:
+    session_restart(session=call.obj, actor=call.actor, reason=call.data["reason"], now=call.now)
+    return "The session takes its orders off and ends; the next one starts within seconds."
+
+
+RESTART = AdminTask(
+    name="restart",
+    label="Restart session",
+    explanation="The session cancels its orders, compares its records with the exchange's and ends. The next one "
+    "starts within seconds. To keep the account from trading, halt it instead.",
+    permission=Permission.OPERATE_SESSION.full,
+    perform=_restart,
+    is_offered=lambda obj, user: obj.ended_at is None,
+    icon="restart_alt",
+)
+
+
 @admin.register(TradingSession)
 class TradingSessionAdmin(ReadOnlyAdmin):
     job = RUN
+    object_tasks = (RESTART,)
     list_display = ("id", "account", "state_label", "reason", "started_at", "heartbeat_at", "ended_at", "fencing_token")
     list_select_related = ("account",)
     list_filter = (("state", asks("Is it running?")),)

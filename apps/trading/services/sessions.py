@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 
+from apps.core.exceptions import NotPermitted, Refused
 from apps.core.leases import LEASE_SECONDS, lease_acquire, lease_release, lease_renew
 from apps.governance.services import audit_record
-from apps.trading.choices import SessionState
+from apps.trading.choices import Permission, SessionState
 from apps.trading.models import Account, TradingSession
 from apps.trading.services.orders import lease_name
 
@@ -84,13 +86,20 @@ def session_close(
         )
 
 
-def session_stop(*, session: TradingSession, actor: Any, reason: str, now: datetime) -> None:
-    """Asks a running session to cancel its orders and end; beat starts no other while the account is inactive."""
+def session_restart(*, session: TradingSession, actor: User, reason: str, now: datetime) -> None:
+    """Asks a running session to cancel its orders and end; beat starts the next within seconds, on today's code.
+
+    To keep an account from trading, halt it instead: that survives the restart.
+    """
+    if not actor.has_perm(Permission.OPERATE_SESSION.full):
+        raise NotPermitted(f"This needs the right {Permission.OPERATE_SESSION.full}")
+    if session.state in _ENDED:
+        raise Refused(f"Session {session.pk} has ended already")
     with transaction.atomic():
         TradingSession.objects.filter(pk=session.pk, stop_requested_at__isnull=True).update(stop_requested_at=now)
         audit_record(
             actor=actor,
-            action="trading.session.stop",
+            action="trading.session.restart",
             obj_type=TradingSession._meta.label,
             obj_id=str(session.pk),
             reason=reason,
