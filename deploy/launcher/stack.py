@@ -75,7 +75,6 @@ def _exchange(plan: Plan, port: int) -> list[str]:
         "--recording": str(plan.recording),
         "--speed": plan.speed,
         "--state": str(plan.exchange_state),
-        "--state": str(plan.exchange_state),
     }
     return manage(plan, "run_exchange", *(part for pair in options.items() for part in pair), "--loop")
 

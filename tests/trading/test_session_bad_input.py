@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import redis.asyncio
 from django.db import OperationalError
 
 from apps.engine.limits import TradingState
-from apps.engine.ports import VenueBalance, VenuePosition, VenueSettlement
+from apps.engine.ports import VenueBalance, VenueOrder, VenuePosition, VenueSettlement
 from apps.engine.types import Side
 from apps.gateway.errors import (
     BadField,
@@ -29,7 +30,7 @@ from apps.gateway.errors import (
     TradingPaused,
     UndecodableReply,
 )
-from apps.gateway.kalshi.frames import UnknownFrame
+from apps.gateway.kalshi.frames import UnknownFrame, UserOrderFrame
 from apps.gateway.kalshi.ws import Disconnected
 from apps.governance.models import SystemEvent
 from apps.risk.models import TradingState as StateRow
@@ -316,3 +317,36 @@ async def test_a_venue_that_cannot_be_read_at_start_fails_the_session_with_its_r
         pass
     row = await TradingSession.objects.aget()
     assert (row.state, row.reason) == ("failed", "HTTP 503: exchange unavailable")
+
+
+async def test_a_refused_post_only_order_is_rejected_even_if_its_row_is_heard_of_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(requests, "REJECTION_PAUSE_MS", 60_000)
+    account = await query(arrange)()
+
+    class Hasty(FakeVenue):
+        async def submit(self, intent: Any) -> Any:
+            self.sent.append(intent)
+            row = VenueOrder(
+                f"v-{len(self.sent)}", intent.client_order_id, intent.ticker, intent.side, intent.price,
+                intent.quantity, 0, 0, "canceled", 0, 0, "PostOnlyCrossCancel",
+            )  # fmt: skip
+            await stages[0].socket.give(UserOrderFrame(3, None, row))
+            raise PostOnlyCross(status=400, code="invalid_order", details="post only cross")
+
+    stages: list[Stage] = []
+    async with running(account, Hasty()) as stage:
+        stages.append(stage)
+        await stage.book(BIDS, ASKS)
+        await stage.until(lambda: stage.session.context.counters.rejected == 2, "both refused")
+    assert set(await query(list)(Order.objects.values_list("status", flat=True))) == {"rejected"}
+
+
+async def test_without_redis_trading_goes_on_and_the_page_is_told() -> None:
+    account = await query(arrange)()
+    async with running(account) as stage:
+        stage.session.show._client = redis.asyncio.Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2)
+        await quoting(stage)
+        await stage.session.show.publish()
+    assert await SystemEvent.objects.filter(code="SCREEN_DOWN").acount() == 1

@@ -26,10 +26,11 @@ DELTA = np.frombuffer(b'","delta_fp":"', np.uint8)
 SIDE_YES = np.frombuffer(b'","side":"yes","ts":"', np.uint8)
 SIDE_NO = np.frombuffer(b'","side":"no","ts":"', np.uint8)
 TS_MS = np.frombuffer(b',"ts_ms":', np.uint8)
+CLOSE = np.frombuffer(b"}", np.uint8)
 CLOCK = np.frombuffer(b',"sending_ts_ms":', np.uint8)
 
-SID_COLUMN, SEQ_COLUMN, MARKET_COLUMN, SIDE_COLUMN, PRICE_COLUMN, DELTA_COLUMN, TS_COLUMN = range(7)
-COLUMNS = 7
+SID_COLUMN, SEQ_COLUMN, MARKET_COLUMN, SIDE_COLUMN, PRICE_COLUMN, DELTA_COLUMN, TS_COLUMN, CLOCK_COLUMN = range(8)
+COLUMNS = 8
 NOT_HOT = -1
 YES, NO = 0, 1
 
@@ -67,10 +68,16 @@ def _digits(buf: Bytes, i: int, end: int, limit: int) -> int:
 
 
 @njit(cache=True)
-def _integer(buf: Bytes, i: int, end: int) -> int:
-    """Position after a JSON integer that is not negative; a leading zero is not JSON."""
-    j = _digits(buf, i, end, _MAX_DIGITS)
-    return -1 if j < 0 or (buf[i] == _ZERO and j - i > 1) else j
+def _integer(buf: Bytes, i: int, end: int, row: Ints, column: int) -> int:
+    """Position after a JSON integer that is not negative, which is put into the row; a leading zero is not JSON."""
+    if i < 0:
+        return -1
+    value, j = np.int64(0), i
+    while j < end and _ZERO <= buf[j] <= _NINE and j - i <= _MAX_DIGITS:
+        value = value * 10 + (buf[j] - _ZERO)
+        j += 1
+    row[column] = value
+    return -1 if j == i or j - i > _MAX_DIGITS or (buf[i] == _ZERO and j - i > 1) else j
 
 
 @njit(cache=True)
@@ -109,10 +116,10 @@ def _string_of(buf: Bytes, i: int, end: int, n: int) -> int:
 
 
 @njit(cache=True)
-def _clock(buf: Bytes, i: int, end: int) -> int:
-    """Step over the exchange's sending time where it is there."""
-    j = _literal(buf, i, end, CLOCK)
-    return i if j < 0 else _integer(buf, j, end)
+def _after_clock(buf: Bytes, i: int, end: int, text: Bytes, row: Ints) -> int:
+    """Position after `text`, stepping over the exchange's sending time where that stands before it, or -1."""
+    j = _literal(buf, i, end, text)
+    return j if j >= 0 else _literal(buf, _integer(buf, _literal(buf, i, end, CLOCK), end, row, CLOCK_COLUMN), end, text)
 
 
 @njit(cache=True)
@@ -149,16 +156,8 @@ def find_ticker(buf: Bytes, i: int, j: int, slots: Ints, pool: Bytes, starts: In
 def _scan_header(buf: Bytes, i: int, end: int, row: Ints) -> int:
     """Up to and including the opening quote of the ticker."""
     i = _literal(buf, i, end, HEAD)
-    j = _integer(buf, i, end)
-    if j < 0:
-        return -1
-    row[SID_COLUMN] = _value(buf, i, j)
-    i = _literal(buf, _clock(buf, j, end), end, SEQ)
-    j = _integer(buf, i, end)
-    if j < 0:
-        return -1
-    row[SEQ_COLUMN] = _value(buf, i, j)
-    return _literal(buf, _clock(buf, j, end), end, MSG)
+    i = _after_clock(buf, _integer(buf, i, end, row, SID_COLUMN), end, SEQ, row)
+    return _after_clock(buf, _integer(buf, i, end, row, SEQ_COLUMN), end, MSG, row)
 
 
 @njit(cache=True)
@@ -197,13 +196,8 @@ def _scan_tail(buf: Bytes, i: int, end: int, row: Ints) -> bool:
     j = _string_of(buf, j, end, _MICROSECONDS)
     if j < 0:
         return False
-    i = _literal(buf, j + 1, end, TS_MS)
-    j = _integer(buf, i, end)
-    if j < 0 or j >= end or buf[j] != _BRACE:
-        return False
-    row[TS_COLUMN] = _value(buf, i, j)
-    j = _clock(buf, j + 1, end)
-    return j == end - 1 and buf[j] == _BRACE
+    j = _integer(buf, _literal(buf, j + 1, end, TS_MS), end, row, TS_COLUMN)
+    return _after_clock(buf, _literal(buf, j, end, CLOSE), end, CLOSE, row) == end
 
 
 @njit(cache=True)

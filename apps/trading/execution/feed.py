@@ -27,6 +27,9 @@ from .incidents import Incidents
 from .ledger import Ledger
 from .requests import OrderRequests
 
+# A refused post-only order leaves a canceled row that can be heard of before the refusal itself; the reply to our
+# request says what it was, and without a reply the order becomes unknown and is looked up.
+REFUSED_BY_REPLY = "PostOnlyCrossCancel"
 SETTLED = frozenset({"determined", "settled"})
 
 
@@ -170,6 +173,8 @@ class FeedHandler:
         if order is None:
             return
         tracked, before = order.tracked, order.tracked.status
+        if before is OrderStatus.SUBMITTED and record.last_update_reason == REFUSED_BY_REPLY:
+            return
         try:
             if tracked.order_id is None:
                 tracked.order_id = record.order_id
