@@ -164,6 +164,9 @@ KALSHI_WS_URL = env.str("KALSHI_WS_URL", default="ws://127.0.0.1:8899/trade-api/
 KALSHI_KEY_ID = env.str("KALSHI_KEY_ID", default="")
 KALSHI_PRIVATE_KEY_FILE = env.str("KALSHI_PRIVATE_KEY_FILE", default="")
 VENUES = {"kalshi": "apps.gateway.kalshi.venue.KalshiVenue"}
+# Which part of the exchange the market-data session follows: these series (none: all), at most so many open markets.
+MARKETDATA_SERIES = env.list("MARKETDATA_SERIES", default=[])
+MARKETDATA_MARKET_CAP = env.int("MARKETDATA_MARKET_CAP", default=1_000)
 RECORDINGS_DIR = Path(env.str("RECORDINGS_DIR", default=str(RUN_DIR / "recordings")))
 
 LOGGING = {

@@ -33,8 +33,8 @@ class CatalogueScope:
     @classmethod
     def from_settings(cls) -> CatalogueScope:
         return cls(
-            series=tuple(getattr(settings, "MARKETDATA_SERIES", ())),
-            market_cap=int(getattr(settings, "MARKETDATA_MARKET_CAP", cls().market_cap)),
+            series=tuple(settings.MARKETDATA_SERIES),
+            market_cap=settings.MARKETDATA_MARKET_CAP,
         )
 
 
