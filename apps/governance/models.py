@@ -100,3 +100,16 @@ class SystemEvent(AppendOnlyModel):
 
     def __str__(self) -> str:
         return f"{self.code} {self.severity}"
+
+
+class OneTimePassword(models.Model):
+    """The password a person was given, as its hash: while it is still theirs they must choose another."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="one_time_password")
+    password = models.CharField(max_length=128, help_text="Equal to the user's own hash until they change it")
+
+    class Meta:
+        ordering = ["user_id"]
+
+    def __str__(self) -> str:
+        return str(self.user)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,16 +55,13 @@ class FrameBatch:
         Raises `OffGridPrice`. Frames in `others` are not in it: apply a batch with snapshots or odd deltas of
         this market piece by piece.
         """
-        rows = self.rows[self.rows[:, s.MARKET_COLUMN] == number]
-        ticks = _tick_table(grid)[rows[:, s.PRICE_COLUMN]]
-        if (ticks < 0).any():
+        n = len(self.rows)
+        sides, ticks = np.empty(n, np.int8), np.empty(n, np.int32)
+        deltas, times = np.empty(n, np.int64), np.empty(n, np.int64)
+        count = s.pick(self.rows, number, _tick_table(grid), sides, ticks, deltas, times)
+        if count < 0:
             raise OffGridPrice(f"a delta of {self.tickers[number]} is not on its grid")
-        return DeltaBatch(
-            rows[:, s.SIDE_COLUMN].astype(np.int8),
-            ticks,
-            np.ascontiguousarray(rows[:, s.DELTA_COLUMN]),
-            np.ascontiguousarray(rows[:, s.TS_COLUMN]),
-        )
+        return DeltaBatch(sides[:count], ticks[:count], deltas[:count], times[:count])
 
     def frame(self, position: int) -> Frame:
         """The frame at a position, as the typed decoder gives it; raises its error if it was refused."""
@@ -131,8 +129,7 @@ class BatchDecoder:
         return FrameBatch(rows, others, self.tickers)
 
     def _scan(self, frames: Sequence[bytes], start: int, rows: Rows, others: dict[int, Frame | BadMessage]) -> None:
-        offsets = np.zeros(len(frames) + 1, np.int64)
-        np.cumsum(np.fromiter(map(len, frames), np.int64, len(frames)), out=offsets[1:])
+        offsets = np.fromiter(accumulate(map(len, frames), initial=0), np.int64, len(frames) + 1)
         buf = np.frombuffer(b"".join(frames), np.uint8)
         no_leg = not self._decoder.use_yes_price
         if s.scan(buf, offsets, self._slots, self._pool, self._starts, no_leg, rows) == len(frames):

@@ -26,11 +26,10 @@ DELTA = np.frombuffer(b'","delta_fp":"', np.uint8)
 SIDE_YES = np.frombuffer(b'","side":"yes","ts":"', np.uint8)
 SIDE_NO = np.frombuffer(b'","side":"no","ts":"', np.uint8)
 TS_MS = np.frombuffer(b',"ts_ms":', np.uint8)
-CLOSE = np.frombuffer(b"}", np.uint8)
 CLOCK = np.frombuffer(b',"sending_ts_ms":', np.uint8)
 
-SID_COLUMN, SEQ_COLUMN, MARKET_COLUMN, SIDE_COLUMN, PRICE_COLUMN, DELTA_COLUMN, TS_COLUMN, CLOCK_COLUMN = range(8)
-COLUMNS = 8
+SID_COLUMN, SEQ_COLUMN, MARKET_COLUMN, SIDE_COLUMN, PRICE_COLUMN, DELTA_COLUMN, TS_COLUMN = range(7)
+COLUMNS = 7
 NOT_HOT = -1
 YES, NO = 0, 1
 
@@ -42,7 +41,7 @@ _UUID = 36
 _MICROSECONDS = 27
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _literal(buf: Bytes, i: int, end: int, text: Bytes) -> int:
     """Position after `text`, or -1."""
     n = len(text)
@@ -56,7 +55,7 @@ def _literal(buf: Bytes, i: int, end: int, text: Bytes) -> int:
     return -1 if different else i + n
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _digits(buf: Bytes, i: int, end: int, limit: int) -> int:
     """Position after a run of 1 to `limit` digits, or -1."""
     if i < 0:
@@ -67,20 +66,14 @@ def _digits(buf: Bytes, i: int, end: int, limit: int) -> int:
     return j if 0 < j - i <= limit else -1
 
 
-@njit(cache=True)
-def _integer(buf: Bytes, i: int, end: int, row: Ints, column: int) -> int:
-    """Position after a JSON integer that is not negative, which is put into the row; a leading zero is not JSON."""
-    if i < 0:
-        return -1
-    value, j = np.int64(0), i
-    while j < end and _ZERO <= buf[j] <= _NINE and j - i <= _MAX_DIGITS:
-        value = value * 10 + (buf[j] - _ZERO)
-        j += 1
-    row[column] = value
-    return -1 if j == i or j - i > _MAX_DIGITS or (buf[i] == _ZERO and j - i > 1) else j
+@njit(cache=True, inline="always")
+def _integer(buf: Bytes, i: int, end: int) -> int:
+    """Position after a JSON integer that is not negative; a leading zero is not JSON."""
+    j = _digits(buf, i, end, _MAX_DIGITS)
+    return -1 if j < 0 or (buf[i] == _ZERO and j - i > 1) else j
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _value(buf: Bytes, i: int, j: int) -> Any:
     value = np.int64(0)
     for k in range(i, j):
@@ -102,7 +95,7 @@ def _string(buf: Bytes, i: int, end: int) -> int:
     return j if j < end else -1
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _string_of(buf: Bytes, i: int, end: int, n: int) -> int:
     """As `_string`, faster where the string is `n` long as it usually is."""
     if i < 0 or i + n >= end or buf[i + n] != _QUOTE:
@@ -116,10 +109,10 @@ def _string_of(buf: Bytes, i: int, end: int, n: int) -> int:
 
 
 @njit(cache=True)
-def _after_clock(buf: Bytes, i: int, end: int, text: Bytes, row: Ints) -> int:
-    """Position after `text`, stepping over the exchange's sending time where that stands before it, or -1."""
-    j = _literal(buf, i, end, text)
-    return j if j >= 0 else _literal(buf, _integer(buf, _literal(buf, i, end, CLOCK), end, row, CLOCK_COLUMN), end, text)
+def _clock(buf: Bytes, i: int, end: int) -> int:
+    """Step over the exchange's sending time where it is there."""
+    j = _literal(buf, i, end, CLOCK)
+    return i if j < 0 else _integer(buf, j, end)
 
 
 @njit(cache=True)
@@ -156,8 +149,16 @@ def find_ticker(buf: Bytes, i: int, j: int, slots: Ints, pool: Bytes, starts: In
 def _scan_header(buf: Bytes, i: int, end: int, row: Ints) -> int:
     """Up to and including the opening quote of the ticker."""
     i = _literal(buf, i, end, HEAD)
-    i = _after_clock(buf, _integer(buf, i, end, row, SID_COLUMN), end, SEQ, row)
-    return _after_clock(buf, _integer(buf, i, end, row, SEQ_COLUMN), end, MSG, row)
+    j = _integer(buf, i, end)
+    if j < 0:
+        return -1
+    row[SID_COLUMN] = _value(buf, i, j)
+    i = _literal(buf, _clock(buf, j, end), end, SEQ)
+    j = _integer(buf, i, end)
+    if j < 0:
+        return -1
+    row[SEQ_COLUMN] = _value(buf, i, j)
+    return _literal(buf, _clock(buf, j, end), end, MSG)
 
 
 @njit(cache=True)
@@ -196,8 +197,13 @@ def _scan_tail(buf: Bytes, i: int, end: int, row: Ints) -> bool:
     j = _string_of(buf, j, end, _MICROSECONDS)
     if j < 0:
         return False
-    j = _integer(buf, _literal(buf, j + 1, end, TS_MS), end, row, TS_COLUMN)
-    return _after_clock(buf, _literal(buf, j, end, CLOSE), end, CLOSE, row) == end
+    i = _literal(buf, j + 1, end, TS_MS)
+    j = _integer(buf, i, end)
+    if j < 0 or j >= end or buf[j] != _BRACE:
+        return False
+    row[TS_COLUMN] = _value(buf, i, j)
+    j = _clock(buf, j + 1, end)
+    return j == end - 1 and buf[j] == _BRACE
 
 
 @njit(cache=True)
@@ -234,3 +240,20 @@ def scan(buf: Bytes, offsets: Ints, slots: Ints, pool: Bytes, starts: Ints, no_l
         if no_leg and row[SIDE_COLUMN] == NO:
             row[PRICE_COLUMN] = ONE_DOLLAR - row[PRICE_COLUMN]
     return found
+
+
+@njit(cache=True)
+def pick(rows: Ints, market: int, table: Any, sides: Any, ticks: Any, deltas: Ints, times: Ints) -> int:
+    """Copy the deltas of one market into the arrays, prices as ticks of `table`. Returns their number, or -1 when
+    a price is not in the table."""
+    count = 0
+    for n in range(rows.shape[0]):
+        if rows[n, MARKET_COLUMN] != market:
+            continue
+        tick = table[rows[n, PRICE_COLUMN]]
+        if tick < 0:
+            return -1
+        sides[count], ticks[count] = rows[n, SIDE_COLUMN], tick
+        deltas[count], times[count] = rows[n, DELTA_COLUMN], rows[n, TS_COLUMN]
+        count += 1
+    return count

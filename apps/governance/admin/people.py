@@ -14,6 +14,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from apps.core.adminsite import PEOPLE, PlainAdmin, ReadOnlyAdmin, asks
+from apps.governance.models import OneTimePassword
 from apps.governance.services import audit_record
 
 admin.site.unregister(User)
@@ -101,3 +102,17 @@ class RoleAdmin(ReadOnlyAdmin, GroupAdmin):
     @display(description="People")
     def people(self, obj: Group) -> str:
         return ", ".join(obj.user_set.order_by("username").values_list("username", flat=True)) or "nobody"
+
+
+@admin.register(OneTimePassword)
+class OneTimePasswordAdmin(ReadOnlyAdmin):
+    """Who was given a password and has not chosen another yet; never the hash itself."""
+
+    job = PEOPLE
+    list_display = ("user", "is_unchanged")
+    list_select_related = ("user",)
+    fields = ("user", "is_unchanged")
+
+    @admin.display(boolean=True, description="Still the one that was given")
+    def is_unchanged(self, obj: OneTimePassword) -> bool:
+        return obj.password == obj.user.password

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
 
 from apps.core.exceptions import Refused
+from apps.governance.models import OneTimePassword
 
 from .records import audit_record
 
@@ -60,12 +61,16 @@ def _set_rights(name: str, wanted: set[str], ids: Mapping[str, int], now: dateti
 
 
 def person_create(*, username: str, password: str, role: str, now: datetime, actor_label: str) -> User | None:
-    """A member of staff with one role, or None when the name is taken; an existing person is never changed."""
+    """A member of staff with one role, or None when the name is taken; an existing person is never changed.
+
+    The password is good for one sign-in: the person must then choose another.
+    """
     with transaction.atomic():
         if User.objects.filter(username=username).exists():
             return None
         user = User.objects.create_user(username=username, password=password, is_staff=True)
         user.groups.add(Group.objects.get(name=role))
+        OneTimePassword.objects.create(user=user, password=user.password)
         audit_record(
             actor=None,
             actor_label=actor_label,
