@@ -126,10 +126,10 @@ class BookSet:
     def on_delta(self, sid: int, seq: int, delta: LevelChange) -> bool:
         """Apply one delta if its book is in step."""
         # As in `Book.apply_delta`: what happens for nearly every message stands here, the rest is called.
-        fed = self._fed.get(delta.ticker)
-        if fed is None:
+        try:
+            book, subscription = self._fed[delta.ticker]
+        except KeyError:
             return self._on_odd_delta(sid, seq, delta)
-        book, subscription = fed
         if seq != subscription.last_seq + 1 or sid != subscription.sid:
             return self._on_odd_delta(sid, seq, delta)
         subscription.last_seq = seq

@@ -35,12 +35,15 @@ def run(root: Path, seconds: float, *, outside: dict[str, str], screen: Screen, 
 
     The directory is removed after a pass and kept, with its logs, after a failure.
     """
-    (root / ".run").mkdir(mode=0o700, exist_ok=True)
-    run_dir = Path(tempfile.mkdtemp(prefix="check-", dir=root / ".run"))
+    lasting_dir = root / ".run"
+    lasting_dir.mkdir(mode=0o700, exist_ok=True)
+    run_dir = Path(tempfile.mkdtemp(prefix="check-", dir=lasting_dir))
     troubles: list[str] = []
     printed = ""
     try:
-        with platform_run.started(root, run_dir, outside=outside, is_check=True, screen=screen, wish=wish) as platform:
+        with platform_run.started(
+            root, run_dir, lasting_dir=lasting_dir, outside=outside, is_check=True, screen=screen, wish=wish
+        ) as platform:
             _trade(platform, seconds, troubles)
             with screen.step("stopping workers"):
                 platform.supervisor.stop(stack.WORKING)

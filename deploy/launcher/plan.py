@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import uuid
@@ -28,10 +29,14 @@ _DROPPED = ("PYTHONHOME", "PYTHONPATH", "DJANGO_SETTINGS_MODULE", "VIRTUAL_ENV")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`redis_port` and `exchange_port` are None when a team's own server is used instead."""
+    """`redis_port` and `exchange_port` are None when a team's own server is used instead.
+
+    The simulated exchange's accounts live in `exchange_dir`, which belongs to the database that knows of their trades.
+    """
 
     root: Path
     run_dir: Path
+    exchange_dir: Path
     web_port: int
     redis_port: int | None
     exchange_port: int | None
@@ -45,16 +50,16 @@ class Plan:
 
     @property
     def private_key(self) -> Path:
-        return self.run_dir / "exchange_key.pem"
+        return self.exchange_dir / "key.pem"
 
     @property
     def public_key(self) -> Path:
-        return self.run_dir / "exchange_key.pub.pem"
+        return self.exchange_dir / "key.pub.pem"
 
     @property
     def exchange_state(self) -> Path:
         """Where the simulator keeps its accounts; without it a second start would find its positions gone."""
-        return self.run_dir / "exchange_state.jsonl"
+        return self.exchange_dir / "state.jsonl"
 
     @property
     def database(self) -> str:
@@ -62,10 +67,11 @@ class Plan:
         return "DATABASE_URL" if self.environment.get("DATABASE_URL") else "SQLite in the run directory"
 
 
-def make(root: Path, run_dir: Path, *, outside: Mapping[str, str], is_check: bool) -> Plan:
+def make(root: Path, run_dir: Path, *, lasting_dir: Path, outside: Mapping[str, str], is_check: bool) -> Plan:
     """A check always trades on a simulator of its own, whatever the environment says.
 
-    Raises LauncherError for half a configuration of an outside exchange.
+    `lasting_dir` is where things stay that must outlive `run_dir`. Raises LauncherError for half a configuration of
+    an outside exchange.
     """
     environment = {name: value for name, value in outside.items() if name not in _DROPPED}
     if is_check:
@@ -74,6 +80,7 @@ def make(root: Path, run_dir: Path, *, outside: Mapping[str, str], is_check: boo
     redis_port = None if environment.get("REDIS_URL") else _port(environment, "KALSHIOPS_REDIS_PORT", _REDIS_PORT)
     exchange_port = _exchange_port(environment)
     web_port = _port(environment, "KALSHIOPS_PORT", _WEB_PORT)
+    exchange_dir = _exchange_dir(environment.get("DATABASE_URL"), run_dir, lasting_dir)
     environment |= {
         "KALSHIOPS_RUN_DIR": str(run_dir),
         "KALSHIOPS_RELEASE": environment.get("KALSHIOPS_RELEASE") or _release(root),
@@ -86,12 +93,13 @@ def make(root: Path, run_dir: Path, *, outside: Mapping[str, str], is_check: boo
             "KALSHI_ENVIRONMENT": "simulated",
             "KALSHI_API_URL": f"http://{LOOPBACK}:{exchange_port}/trade-api/v2",
             "KALSHI_WS_URL": f"ws://{LOOPBACK}:{exchange_port}/trade-api/ws/v2",
-            "KALSHI_KEY_ID": _key_id(run_dir),
-            "KALSHI_PRIVATE_KEY_FILE": str(run_dir / "exchange_key.pem"),
+            "KALSHI_KEY_ID": _key_id(exchange_dir),
+            "KALSHI_PRIVATE_KEY_FILE": str(exchange_dir / "key.pem"),
         }
     return Plan(
         root=root,
         run_dir=run_dir,
+        exchange_dir=exchange_dir,
         web_port=web_port,
         redis_port=redis_port,
         exchange_port=exchange_port,
@@ -113,9 +121,18 @@ def write_platform_env(plan: Plan) -> Path:
     return path
 
 
-def _key_id(run_dir: Path) -> str:
+def _exchange_dir(database_url: str | None, run_dir: Path, lasting_dir: Path) -> Path:
+    """Beside the embedded database, or one for each team's database that this machine ran the simulator for."""
+    directory = run_dir / "exchange"
+    if database_url:
+        directory = lasting_dir / f"exchange-{hashlib.sha256(database_url.encode()).hexdigest()[:12]}"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory
+
+
+def _key_id(directory: Path) -> str:
     """The simulated account is the key's, so the key's id stays the same from one start to the next."""
-    path = run_dir / "exchange_key.id"
+    path = directory / "key.id"
     if not path.is_file():
         path.write_text(str(uuid.uuid4()))
     return path.read_text().strip()

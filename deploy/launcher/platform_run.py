@@ -85,13 +85,20 @@ class PlatformRun:
 
 @contextmanager
 def started(
-    root: Path, run_dir: Path, *, outside: Mapping[str, str], is_check: bool, screen: Screen, wish: StopWish
+    root: Path,
+    run_dir: Path,
+    *,
+    lasting_dir: Path,
+    outside: Mapping[str, str],
+    is_check: bool,
+    screen: Screen,
+    wish: StopWish,
 ) -> Iterator[PlatformRun]:
     """Everything up and ready inside, everything ended outside. Raises LauncherError or StopRequested."""
     registry = Registry(run_dir)
     registry.acquire()
     try:
-        plan = planning.make(root, run_dir, outside=outside, is_check=is_check)
+        plan = planning.make(root, run_dir, lasting_dir=lasting_dir, outside=outside, is_check=is_check)
         registry.write_owner(address=plan.address)
         supervisor = Supervisor(registry, plan.environment, root, screen, wish)
         run = PlatformRun(plan, supervisor, screen, wish, datetime.now(UTC), [])

@@ -37,7 +37,7 @@ def _serve(screen: Screen, wish: StopWish) -> int:
     run_dir = platform_run.default_run_dir(ROOT)
     screen.line(f"kalshiops starts; its files and logs are in {run_dir}")
     with platform_run.started(
-        ROOT, run_dir, outside=dict(os.environ), is_check=False, screen=screen, wish=wish
+        ROOT, run_dir, lasting_dir=run_dir, outside=dict(os.environ), is_check=False, screen=screen, wish=wish
     ) as platform:
         _announce(platform)
         platform.supervisor.watch()

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from .sources import CODE, name_of, python_files, templates, tree_of
+from .sources import CODE, ROOT, name_of, python_files, templates, tree_of
 
 MODULE, TEST_MODULE, ADMIN_MODULE, CONFTEST = 400, 500, 250, 150
 FUNCTION, CLASS, TEMPLATE = 60, 200, 200
+# Higher caps, by "path name". Each needs a sentence in the app's README that names the class or function.
+RAISED: dict[str, int] = {}
 
 
 def length(node: ast.AST) -> int:
@@ -30,10 +32,12 @@ def too_long(path: Path) -> list[str]:
     lines = len(path.read_text(encoding="utf-8").splitlines())
     found = [f"{name_of(path)} has {lines} lines, more than {cap(path)}"] if lines > cap(path) else []
     for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and length(node) > FUNCTION:
-            found.append(f"{name_of(path)}:{node.lineno} {node.name} has {length(node)} lines, more than {FUNCTION}")
-        if isinstance(node, ast.ClassDef) and length(node) > CLASS:
-            found.append(f"{name_of(path)}:{node.lineno} {node.name} has {length(node)} lines, more than {CLASS}")
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        name = f"{name_of(path)} {node.name}"
+        allowed = RAISED.get(name, CLASS if isinstance(node, ast.ClassDef) else FUNCTION)
+        if length(node) > allowed:
+            found.append(f"{name} has {length(node)} lines, more than {allowed}")
     return found
 
 
@@ -51,4 +55,11 @@ def test_a_long_function_would_be_found(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("tests.architecture.sources.ROOT", tmp_path)
     path = tmp_path / "long.py"
     path.write_text("def f():\n" + "    pass\n" * FUNCTION)
-    assert too_long(path) == [f"long.py:1 f has {FUNCTION + 1} lines, more than {FUNCTION}"]
+    assert too_long(path) == [f"long.py f has {FUNCTION + 1} lines, more than {FUNCTION}"]
+
+
+def test_every_raised_cap_is_explained_where_the_app_is_described() -> None:
+    for name in RAISED:
+        path, _, subject = name.partition(" ")
+        readme = ROOT.joinpath(*Path(path).parts[:2], "README.md")
+        assert subject in readme.read_text(encoding="utf-8"), name

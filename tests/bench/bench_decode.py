@@ -167,12 +167,16 @@ def ours_bookset(snapshot: bytes, frames: list[bytes]) -> Top:
     books = BookSet(lambda _: GRID)
     books.on_snapshot(first.sid, first.seq, first.book)
     book = books.book(first.book.ticker)
-    assert book is not None
+    if book is None:
+        raise SystemExit("no book")
     for raw in frames:
         frame = decode(raw)
-        assert isinstance(frame, DeltaFrame)
+        if frame.__class__ is not DeltaFrame:
+            raise SystemExit(f"unexpected {frame}")
         books.on_delta(frame.sid, frame.seq, frame)
         _ = book.best_bid, book.best_ask
+    if books.counters.deltas != len(frames):
+        raise SystemExit(f"deltas were not used: {books.counters}")
     return book.best_bid, book.best_ask
 
 

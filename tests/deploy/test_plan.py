@@ -26,7 +26,8 @@ OUTSIDE_EXCHANGE = {
 def make(run_dir: Path, *, is_check: bool = False, **outside: str) -> Plan:
     recording = run_dir / "frames.jsonl"
     recording.touch()
-    return planning.make(ROOT, run_dir, outside={"KALSHIOPS_RECORDING": str(recording), **outside}, is_check=is_check)
+    known = {"KALSHIOPS_RECORDING": str(recording), **outside}
+    return planning.make(ROOT, run_dir, lasting_dir=run_dir.parent, outside=known, is_check=is_check)
 
 
 def test_default_starts_private_redis_and_simulated_exchange(tmp_path: Path) -> None:
@@ -85,7 +86,21 @@ def test_inherited_python_and_settings_do_not_leak_in(tmp_path: Path) -> None:
 
 def test_missing_recording_is_named(tmp_path: Path) -> None:
     with pytest.raises(LauncherError, match=r"nothing\.jsonl"):
-        planning.make(ROOT, tmp_path, outside={"KALSHIOPS_RECORDING": "nothing.jsonl"}, is_check=False)
+        make(tmp_path, KALSHIOPS_RECORDING="nothing.jsonl")
+
+
+def test_simulated_account_stays_with_the_database_that_knows_its_trades(tmp_path: Path) -> None:
+    team = "postgres://ops:secret@team.test/kalshiops"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    own, own_again = make(tmp_path / "one"), make(tmp_path / "one")
+    check, other_check = make(tmp_path / "one", DATABASE_URL=team), make(tmp_path / "two", DATABASE_URL=team)
+    assert own.exchange_dir == own_again.exchange_dir == tmp_path / "one" / "exchange"
+    assert own.environment["KALSHI_KEY_ID"] == own_again.environment["KALSHI_KEY_ID"]
+    assert check.exchange_dir == other_check.exchange_dir != own.exchange_dir
+    assert check.environment["KALSHI_KEY_ID"] == other_check.environment["KALSHI_KEY_ID"]
+    assert "secret" not in str(check.exchange_dir)
+    assert make(tmp_path / "two").exchange_dir != own.exchange_dir
 
 
 def test_platform_env_is_private_and_holds_no_password(tmp_path: Path) -> None:

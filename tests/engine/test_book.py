@@ -125,9 +125,11 @@ def test_ask_at_or_below_the_bid_without_a_time_crosses() -> None:
     assert_unquotable(made, "CrossedBook")
 
 
-def test_unknown_side_is_refused() -> None:
+def test_unknown_side_closes_the_book_as_a_change_of_it_is_lost() -> None:
+    made = book()
     with pytest.raises(BadNumber):
-        book().apply_delta("yes", 5600, 5)  # type: ignore[arg-type]
+        made.apply_delta("yes", 5600, 5)  # type: ignore[arg-type]
+    assert_unquotable(made, "BadNumber")
 
 
 @pytest.mark.parametrize(

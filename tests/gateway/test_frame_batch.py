@@ -52,8 +52,9 @@ def _alone(decoder: Decoder, raw: bytes) -> Frame | type[BadMessage]:
 
 
 def _in_batch(batches: BatchDecoder, raw: bytes) -> Frame | type[BadMessage]:
+    """Behind a good frame of one market, as the scanner takes the next one to be of the same."""
     try:
-        return batches.decode([raw]).frame(0)
+        return batches.decode([_deltas()[0], raw]).frame(1)
     except BadMessage as e:
         return type(e)
 
@@ -93,6 +94,21 @@ def test_own_order_and_unknown_market_go_through_the_typed_decoder() -> None:
     first = batch.frame(0)
     assert isinstance(first, DeltaFrame)
     assert first.client_order_id == "alice-1"
+
+
+def test_markets_with_like_names_are_told_apart() -> None:
+    raw = _deltas()[0]
+    names = [b"A", b"AB", b"ABC", b"BBC", b"ABD", b"AB", b"ABC", b"A"]
+    frames = [re.sub(rb'"market_ticker":"[^"]*"', b'"market_ticker":"%s"' % name, raw) for name in names]
+    decoder = Decoder(use_yes_price=False)
+    batches = BatchDecoder(decoder)
+    for name in sorted(set(names)):
+        batches.number(name.decode())
+    batch = batches.decode(frames)
+    assert not batch.others
+    assert [batch.frame(n) for n in range(len(names))] == [decoder.decode(frame) for frame in frames]
+    picked = [len(batch.deltas_of(batches.number(t), price_grid(DECI_CENT))) for t in ("A", "AB", "ABC", "ABD", "X")]
+    assert picked == [2, 2, 2, 1, 0]
 
 
 def test_columns_feed_the_compiled_book_to_the_same_top_as_the_plain_one() -> None:

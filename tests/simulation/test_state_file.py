@@ -182,6 +182,18 @@ def traded(path: Path, **options: Any) -> Venue:
     return venue
 
 
+def ids_of(venue: Venue) -> list[str]:
+    """Ids of all orders and of craig's trades."""
+    state = venue.exchange.state
+    trades = (f.trade_id for f in state.accounts["craig"].fills)
+    return [*state.orders, *trades]
+
+
+def numbers_of(venue: Venue) -> list[int]:
+    state = venue.exchange.state
+    return [e.number for e in (*state.orders.values(), *state.accounts["craig"].fills)]
+
+
 def test_what_rested_is_canceled_as_by_a_halt_and_its_fills_stay(path: Path) -> None:
     with killed(traded(path), path) as venue:
         craig = venue.clients["craig"]
@@ -193,7 +205,6 @@ def test_what_rested_is_canceled_as_by_a_halt_and_its_fills_stay(path: Path) -> 
 
 def test_client_order_ids_stay_spent_and_no_id_comes_twice(path: Path) -> None:
     before = traded(path)
-    old = before.exchange.state
     with killed(before, path) as venue:
         craig = venue.clients["craig"]
         status, body = craig.create(client_order_id="kept")
@@ -201,11 +212,10 @@ def test_client_order_ids_stay_spent_and_no_id_comes_twice(path: Path) -> None:
         # The new exchange draws its ids from the same seed.
         for i in range(20):
             craig.place("bid", "0.6000", "1.00", time_in_force="immediate_or_cancel", client_order_id=f"new{i}")
-        new = venue.exchange.state
-        assert len(new.orders) == len(old.orders) + 20
-        trades = [f.trade_id for f in new.accounts["craig"].fills]
-        numbers = [f.number for f in new.accounts["craig"].fills]
-        assert len(set(trades)) == len(set(numbers)) == len(trades) == len(old.accounts["craig"].fills) + 20
+        old, all_ids = ids_of(before), ids_of(venue)
+        assert len(set(all_ids)) == len(all_ids) == len(old) + 40
+        numbers = sorted(numbers_of(venue))
+        assert numbers[len(old) - 1] == max(numbers_of(before)) < numbers[len(old)]
         assert venue.conserved()
 
 

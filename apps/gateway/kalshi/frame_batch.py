@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,10 +128,10 @@ class BatchDecoder:
         return FrameBatch(rows, others, self.tickers)
 
     def _scan(self, frames: Sequence[bytes], start: int, rows: Rows, others: dict[int, Frame | BadMessage]) -> None:
-        offsets = np.fromiter(accumulate(map(len, frames), initial=0), np.int64, len(frames) + 1)
+        lengths = np.fromiter(map(len, frames), np.int64, len(frames))
         buf = np.frombuffer(b"".join(frames), np.uint8)
         no_leg = not self._decoder.use_yes_price
-        if s.scan(buf, offsets, self._slots, self._pool, self._starts, no_leg, rows) == len(frames):
+        if s.scan(buf, lengths, self._slots, self._pool, self._starts, no_leg, rows) == len(frames):
             return
         for position in np.flatnonzero(rows[:, s.MARKET_COLUMN] == s.NOT_HOT).tolist():
             self._decode_one(start + position, frames[position], others)

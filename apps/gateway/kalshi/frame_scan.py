@@ -224,16 +224,17 @@ def _scan_frame(buf: Bytes, i: int, end: int, slots: Ints, pool: Bytes, starts: 
 
 
 @njit(cache=True)
-def scan(buf: Bytes, offsets: Ints, slots: Ints, pool: Bytes, starts: Ints, no_leg: bool, out: Any) -> int:
+def scan(buf: Bytes, lengths: Ints, slots: Ints, pool: Bytes, starts: Ints, no_leg: bool, out: Any) -> int:
     """Fill one row of `out` per frame; MARKET_COLUMN is `NOT_HOT` where the frame was not recognised.
 
-    Prices are in YES coordinates: with `no_leg` those of side NO are turned round. Returns how many frames
-    were recognised.
+    The frames stand one behind the other in `buf`. Prices are in YES coordinates: with `no_leg` those of side NO
+    are turned round. Returns how many frames were recognised.
     """
-    found, last = 0, -1
-    for n in range(len(offsets) - 1):
+    found, last, end = 0, -1, 0
+    for n in range(len(lengths)):
         row = out[n]
-        if not _scan_frame(buf, offsets[n], offsets[n + 1], slots, pool, starts, last, row):
+        start, end = end, end + lengths[n]
+        if not _scan_frame(buf, start, end, slots, pool, starts, last, row):
             row[MARKET_COLUMN] = NOT_HOT
             continue
         found, last = found + 1, row[MARKET_COLUMN]

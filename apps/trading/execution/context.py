@@ -130,6 +130,7 @@ class SessionContext:
     feed_reason: str = "not connected yet"
     last_activity_ms: int = 0
     epoch: int = 0
+    unseen_since_s: int = 0
     market_keys: dict[Ticker, int] = field(default_factory=dict)
     recent_fills: deque[Fill] = field(default_factory=lambda: deque(maxlen=20))
     frame_to_send_us: deque[int] = field(default_factory=lambda: deque(maxlen=20_000))

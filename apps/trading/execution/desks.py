@@ -84,7 +84,7 @@ class Desks:
         if not open_orders:
             self._meters.forget(desk)
             del self._context.desks[desk.ticker]
-            self._context.books.remove_ticker(desk.ticker)
+            self._context.books.forget(desk.ticker)
             if self._wanted is not None:
                 await self._send(self._socket.delete_markets(self._wanted, [desk.ticker]))
 

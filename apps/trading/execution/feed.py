@@ -75,11 +75,11 @@ class FeedHandler:
 
     def _on_delta(self, frame: DeltaFrame, arrived_s: float) -> None:
         context = self._context
-        used = context.books.on_delta(frame.sid, frame.seq, frame)
         desk = context.desks.get(frame.ticker)
         if desk is None:
+            context.books.on_sequenced(frame.sid, frame.seq)
             return
-        if used:
+        if context.books.on_delta(frame.sid, frame.seq, frame):
             desk.book_at_ms = context.last_frame_ms
             if frame.client_order_id is not None:
                 self._show(desk, frame)
@@ -98,9 +98,11 @@ class FeedHandler:
 
     def _on_snapshot(self, frame: SnapshotFrame) -> None:
         context = self._context
-        used = context.books.on_snapshot(frame.sid, frame.seq, frame.book)
         desk = context.desks.get(frame.book.ticker)
-        if desk is None or not used:
+        if desk is None:
+            context.books.on_sequenced(frame.sid, frame.seq)
+            return
+        if not context.books.on_snapshot(frame.sid, frame.seq, frame.book):
             return
         # A snapshot does not say which part is ours; what we believe to rest is the best guess until deltas tell.
         desk.shown = {

@@ -26,7 +26,7 @@ RETRY_MIN_S, RETRY_MAX_S = 0.1, 2.0
 # Facts are not urgent, intents are: a short wait lets facts gather into one transaction, and a small one at that,
 # because an intent may have to wait for it.
 GATHER_S = 0.01
-BATCH = 25
+BATCH = 10
 AWAY = (OperationalError, InterfaceError)
 
 

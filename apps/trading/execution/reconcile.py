@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 # The venue's reads lag its engine; what changed this recently is not compared.
 READ_LAG_MS = 2_000
 TURN = 50
-LOOKBACK_S = 120
 # An order the venue does not know after this many looks and this long was never accepted.
 UNKNOWN_TRIES, UNKNOWN_AFTER_MS = 3, 5_000
 UNDECIDED = (OrderStatus.UNKNOWN, OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL)
@@ -59,12 +58,11 @@ class Reconciler:
         self._ledger = ledger
         self._incidents = incidents
         self._suspected = Difference()
-        self._started_s = context.clock.now_ms() // 1000
 
     async def reconcile(self, trigger: str) -> bool:
         """Asks the venue for everything and compares; True when all of it agrees. Raises `GatewayError`."""
         context, venue = self._context, self._context.venue
-        since = max(0, self._started_s - LOOKBACK_S)
+        since = context.unseen_since_s
         started_ms = context.clock.now_ms()
         open_orders = await venue.open_orders()
         for fill in await venue.fills(min_ts_s=since):

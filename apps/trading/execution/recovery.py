@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db.models import Sum
-
-from apps.engine.decimals import money_from_decimal, price_from_decimal
+from apps.engine.decimals import money_to_decimal, price_from_decimal
 from apps.engine.orders import OPEN_STATUSES, OrderEventKind, OrderStatus
 from apps.engine.portfolio import Portfolio
 from apps.engine.ports import VenueBalance
@@ -14,12 +12,13 @@ from apps.engine.types import Money
 from apps.marketdata.models import Market
 from apps.trading.mapping import order_from_row, position_from_row
 from apps.trading.models import CashEntry, Fill, Order, Position, Settlement, TradingSession
-from apps.trading.services.ledger import opening_balance_record
+from apps.trading.services.ledger import ledger_cash, opening_balance_record
 
 from .blotter import WorkingOrder
 from .context import SessionContext
 
-REMEMBER_FILLS = timedelta(days=2)
+REMEMBER_FILLS = timedelta(days=30)
+MARGIN_S = 120
 
 
 def venue_opening(*, context: SessionContext, balance: VenueBalance) -> Money:
@@ -32,23 +31,29 @@ def venue_opening(*, context: SessionContext, balance: VenueBalance) -> Money:
             reference=f"session {context.session.pk}",
             now=context.now(),
         )
-    own = entries.aggregate(total=Sum("amount"))["total"]
-    TradingSession.objects.filter(pk=context.session.pk).update(opening_cash=own)
-    return money_from_decimal(own)
+    own = ledger_cash(account_id=context.account.pk)
+    TradingSession.objects.filter(pk=context.session.pk).update(opening_cash=money_to_decimal(own))
+    return own
 
 
 def load_portfolio(*, context: SessionContext) -> None:
     """Own cash is the ledger's sum; positions, counted fills and settled markets come from their rows."""
     account = context.account
-    cash = CashEntry.objects.filter(account=account).aggregate(total=Sum("amount"))["total"]
     since = context.now() - REMEMBER_FILLS
     settled = Settlement.objects.filter(account=account).values_list("market__ticker", "value")
     context.portfolio = Portfolio(
-        money_from_decimal(cash),
+        ledger_cash(account_id=account.pk),
         [position_from_row(row) for row in Position.objects.filter(account=account).select_related("market")],
         Fill.objects.filter(account=account, filled_at__gte=since).values_list("trade_id", flat=True),
         {ticker: price_from_decimal(value) for ticker, value in settled},
     )
+
+
+def unseen_since_s(*, context: SessionContext) -> int:
+    """Unix seconds from which fills and settlements may have happened that no session of ours has seen."""
+    before = context.account.sessions.exclude(pk=context.session.pk).order_by("-id").first()
+    last_seen = context.session.started_at if before is None else before.heartbeat_at
+    return max(0, int(last_seen.timestamp()) - MARGIN_S)
 
 
 def recover_orders(*, context: SessionContext) -> None:

@@ -31,7 +31,7 @@ from .context import MarketDesk, SessionContext
 from .gate import Gate
 from .journal import Journal
 from .reconcile import cancel_everything
-from .recovery import load_portfolio, recover_orders, venue_opening
+from .recovery import load_portfolio, recover_orders, unseen_since_s, venue_opening
 from .show import Show
 from .trader import Trader
 from .upkeep import Upkeep
@@ -116,6 +116,7 @@ class Session:
         context.opening_cash = await context.journal.commit(venue_opening, context=context, balance=opening)
         await context.journal.commit(load_portfolio, context=context)
         await context.journal.commit(recover_orders, context=context)
+        context.unseen_since_s = await context.journal.commit(unseen_since_s, context=context)
         await self.trader.desks.reload()
         if not await self.trader.reconciler.reconcile("start"):
             log.warning("session %s starts with open differences", context.session.pk)

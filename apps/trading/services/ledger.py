@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from apps.engine.decimals import money_to_decimal, price_to_decimal, quantity_to_decimal
+from apps.core.rows import insert_row, insert_rows
+from apps.engine.decimals import money_from_decimal, money_to_decimal, price_to_decimal, quantity_to_decimal
 from apps.engine.portfolio import Position as EnginePosition
 from apps.engine.ports import VenueSettlement
 from apps.engine.types import Fill as EngineFill
@@ -43,6 +44,12 @@ class SettlementRecord:
     position: EnginePosition
 
 
+def ledger_cash(*, account_id: int) -> Money:
+    """Own cash: the sum of the account's ledger, exact. (SQLite would add decimals up as floats.)"""
+    amounts = CashEntry.objects.filter(account_id=account_id).values_list("amount", flat=True)
+    return sum(money_from_decimal(amount) for amount in amounts.iterator())
+
+
 def opening_balance_record(*, account_id: int, cash: Money, reference: str, now: datetime) -> None:
     """The first entry of an account's ledger; a second is refused by the database."""
     amount = money_to_decimal(cash)
@@ -56,28 +63,28 @@ def fill_record(*, account_id: int, record: FillRecord) -> bool:
     fill = record.fill
     filled_at = from_ms(fill.ts_ms)
     with transaction.atomic():
-        row, created = Fill.objects.get_or_create(
-            account_id=account_id,
-            trade_id=fill.trade_id,
-            defaults={
-                "order_id": record.order_pk,
-                "market_id": record.market_id,
-                "side": fill.side.value,
-                "price": price_to_decimal(fill.price),
-                "quantity": quantity_to_decimal(fill.quantity),
-                "fee": money_to_decimal(fill.fee),
-                "predicted_fee": None if record.predicted_fee is None else money_to_decimal(record.predicted_fee),
-                "is_taker": fill.is_taker,
-                "source": record.source,
-                "filled_at": filled_at,
-                "received_at": record.received_at,
-            },
-        )
-        if not created:
+        if Fill.objects.filter(account_id=account_id, trade_id=fill.trade_id).exists():
             return False
-        _cash_rows(account_id, record, filled_at)
+        insert_row(
+            Fill(
+                account_id=account_id,
+                trade_id=fill.trade_id,
+                order_id=record.order_pk,
+                market_id=record.market_id,
+                side=fill.side.value,
+                price=price_to_decimal(fill.price),
+                quantity=quantity_to_decimal(fill.quantity),
+                fee=money_to_decimal(fill.fee),
+                predicted_fee=None if record.predicted_fee is None else money_to_decimal(record.predicted_fee),
+                is_taker=fill.is_taker,
+                source=record.source,
+                filled_at=filled_at,
+                received_at=record.received_at,
+            )
+        )
+        insert_rows(_cash_rows(account_id, record, filled_at))
         _position_store(account_id, record.market_id, record.position, filled_at)
-    return row.pk is not None
+    return True
 
 
 def settlement_record(*, account_id: int, record: SettlementRecord) -> bool:
@@ -111,11 +118,11 @@ def settlement_record(*, account_id: int, record: SettlementRecord) -> bool:
     return True
 
 
-def _cash_rows(account_id: int, record: FillRecord, at: datetime) -> None:
+def _cash_rows(account_id: int, record: FillRecord, at: datetime) -> list[CashEntry]:
     entries = [(CashKind.TRADE, record.trade_cash, record.cash_after + record.fill.fee)]
     if record.fill.fee:
         entries.append((CashKind.FEE, -record.fill.fee, record.cash_after))
-    CashEntry.objects.bulk_create(
+    return [
         CashEntry(
             account_id=account_id,
             kind=kind,
@@ -125,12 +132,11 @@ def _cash_rows(account_id: int, record: FillRecord, at: datetime) -> None:
             at=at,
         )
         for kind, amount, balance in entries
-    )
+    ]
 
 
 def _position_store(account_id: int, market_id: int, position: EnginePosition, at: datetime) -> None:
-    Position.objects.update_or_create(
-        account_id=account_id,
-        market_id=market_id,
-        defaults={**position_fields(position), "updated_at": at},
-    )
+    """One writer per account, the holder of its lease: what is not there to update is not there at all."""
+    values = {**position_fields(position), "updated_at": at}
+    if not Position.objects.filter(account_id=account_id, market_id=market_id).update(**values):
+        insert_row(Position(account_id=account_id, market_id=market_id, **values))

@@ -7,14 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db.models import Sum
 
-from apps.engine.decimals import format_money, money_from_decimal
+from apps.engine.decimals import format_money
 from apps.engine.orders import OPEN_STATUSES, OrderStatus
 from apps.engine.types import Money
 from apps.gateway.clock import SystemClock
 from apps.trading.choices import CashKind, SessionState
 from apps.trading.models import Account, CashEntry, Fill, Order
+from apps.trading.services.ledger import ledger_cash
 from apps.trading.venues import venue_open
 
 
@@ -65,10 +65,8 @@ def _from_rows(account: Account, venue_cash: Money, resting: int) -> Summary:
     failed = sum(session.state == SessionState.FAILED for session in sessions)
     orders = Order.objects.filter(account=account)
     fills = Fill.objects.filter(account=account)
-    entries = CashEntry.objects.filter(account=account)
-    opening = entries.filter(kind=CashKind.OPENING).first()
-    cash_end = money_from_decimal(entries.aggregate(total=Sum("amount"))["total"] or Decimal(0))
-    totals = fills.aggregate(contracts=Sum("quantity"), fees=Sum("fee"))
+    opening = CashEntry.objects.filter(account=account, kind=CashKind.OPENING).first()
+    cash_end = ledger_cash(account_id=account.pk)
     return Summary(
         markets=max((int(c.get("markets", 0)) for c in counters), default=0),
         frames=_total(counters, "frames"),
@@ -78,8 +76,8 @@ def _from_rows(account: Account, venue_cash: Money, resting: int) -> Summary:
         denied=orders.filter(status=OrderStatus.DENIED).count(),
         rejected=orders.filter(status=OrderStatus.REJECTED).count(),
         fills=fills.count(),
-        contracts_filled=str(totals["contracts"] or Decimal("0.00")),
-        fees=str(totals["fees"] or Decimal("0.000000")),
+        contracts_filled=str(sum(fills.values_list("quantity", flat=True), Decimal("0.00"))),
+        fees=str(sum(fills.values_list("fee", flat=True), Decimal("0.000000"))),
         cash_start=None if opening is None else str(opening.amount),
         cash_end=format_money(cash_end),
         cash_drift=format_money(venue_cash - cash_end),
