@@ -12,21 +12,31 @@ from typing import Any
 
 from django.db import connection, models
 
+# Columns whose Python value every driver takes as it is; the others go through their field.
+_PLAIN = (models.CharField, models.TextField, models.BooleanField, models.IntegerField, models.ForeignKey)
+
 
 class _Statement:
     """`INSERT` of all concrete fields of a model but the automatic key."""
 
     def __init__(self, model: type[models.Model]) -> None:
         meta = model._meta
-        self.fields = [f for f in meta.concrete_fields if not f.primary_key]
-        columns = ", ".join(connection.ops.quote_name(str(f.column)) for f in self.fields)
-        marks = ", ".join(["%s"] * len(self.fields))
+        fields = [f for f in meta.concrete_fields if not f.primary_key]
+        columns = ", ".join(connection.ops.quote_name(str(f.column)) for f in fields)
+        marks = ", ".join(["%s"] * len(fields))
         table, key = connection.ops.quote_name(meta.db_table), connection.ops.quote_name(str(meta.pk.column))
         self.plain = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608  names come from the model
         self.returning = f"{self.plain} RETURNING {key}"
+        self._names = [f.attname for f in fields]
+        self._prepared = [(i, f) for i, f in enumerate(fields) if not isinstance(f, _PLAIN)]
 
     def values(self, row: models.Model) -> list[Any]:
-        return [f.get_db_prep_save(getattr(row, f.attname), connection) for f in self.fields]
+        state = row.__dict__
+        values = [state[name] for name in self._names]
+        for i, field in self._prepared:
+            if values[i] is not None:
+                values[i] = field.get_db_prep_save(values[i], connection)
+        return values
 
 
 @cache

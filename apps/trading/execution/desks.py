@@ -85,7 +85,8 @@ class Desks:
             self._meters.forget(desk)
             del self._context.desks[desk.ticker]
             self._context.books.forget(desk.ticker)
-            if self._wanted is not None:
+            # The exchange refuses to take the last market out of a subscription; its frames are then only counted.
+            if self._wanted is not None and self._context.desks:
                 await self._send(self._socket.delete_markets(self._wanted, [desk.ticker]))
 
     async def _subscribe(self, tickers: list[Ticker]) -> None:

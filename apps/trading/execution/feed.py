@@ -10,6 +10,7 @@ from apps.engine.ports import VenueOrder
 from apps.engine.types import Fill
 from apps.gateway.kalshi.frames import (
     DeltaFrame,
+    ErrorFrame,
     FillFrame,
     Frame,
     LifecycleFrame,
@@ -138,6 +139,9 @@ class FeedHandler:
             self._context.books.on_sequenced(sid, seq)
         if isinstance(frame, UnknownFrame):
             self._context.counters.unknown_messages += 1
+        elif isinstance(frame, ErrorFrame):
+            message = f"the exchange refused a command: {frame.code} {frame.message}"
+            self._incidents.raise_event("FEED_ERROR", Severity.WARNING, message, {"ticker": frame.ticker})
 
     def on_fill(self, fill: Fill, source: EventSource) -> None:
         """A fill counts once, whichever way and how often it is reported; cash and position move with it."""
