@@ -52,12 +52,14 @@ async def test_every_decision_says_what_it_saw_and_why() -> None:
     account = await query(arrange)()
     async with running(account) as stage:
         await stage.book([(5600, 1000)], [(5700, 1000)])
-        await stage.until(lambda: stage.session.context.desks[TICKER].decision is not None, "decided")
+        desk = stage.session.context.desks[TICKER]
+        await stage.until(lambda: desk.decision and desk.decision.reason == "spread_below_minimum", "skipped")
         await stage.delta(Side.BID, 5600, -500)
-    rows = await query(list)(Decision.objects.filter(best_bid__isnull=False).order_by("id"))
-    assert {row.reason for row in rows} >= {"spread_below_minimum"}
-    first = rows[0]
-    assert (first.best_bid, first.best_ask, first.position) == (Decimal("0.56"), Decimal("0.57"), 0)
+    row = await Decision.objects.filter(reason="spread_below_minimum").afirst()
+    assert row is not None
+    assert (row.best_bid, row.best_ask, row.position) == (Decimal("0.56"), Decimal("0.57"), 0)
+    assert (row.bid_reason, row.ask_reason) == ("spread_below_minimum", "spread_below_minimum")
+    assert (row.bid_price, row.ask_price) == (None, None)
     assert stage.venue.sent == []
 
 
