@@ -42,7 +42,7 @@ def percentile(values: list[int], share: float) -> float:
 
 
 @contextlib.contextmanager
-def exchange(run_dir: Path, markets: int, rate: float) -> Iterator[None]:
+def exchange(run_dir: Path, markets: int, rate: float, tier: str = "prestige") -> Iterator[None]:
     """The simulator in a process of its own, with a key made for this run."""
     from deploy.launcher.network import LOOPBACK, accepts, free_port
 
@@ -55,7 +55,7 @@ def exchange(run_dir: Path, markets: int, rate: float) -> Iterator[None]:
         "KALSHI_PRIVATE_KEY_FILE": str(run_dir / "exchange_key.pem"),
         "KALSHI_ENVIRONMENT": "simulated",
     }
-    command = [sys.executable, str(ROOT / "manage.py"), "run_exchange", "--port", str(port), "--tier", "prestige"]
+    command = [sys.executable, str(ROOT / "manage.py"), "run_exchange", "--port", str(port), "--tier", tier]
     command += ["--key-id", "bench", "--public-key", str(run_dir / "exchange_key.pub.pem"), "--cash", "10000000"]
     command += ["--markets", str(markets), "--rate", str(rate), "--seed", "7"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
