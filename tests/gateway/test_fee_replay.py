@@ -27,16 +27,24 @@ def test_production_fills_match_where_the_series_rule_is_known(captures: Path) -
     path = captures / "portfolio_fills_redacted.json"
     report = check_fees(path, fee_rules(path, None, ["KXMLB=0.5"]))
     assert (report["fills"], report["matching"]) == (33, 33)
-    assert {row["rule_from"] for row in report["rows"]} >= {"KXMLBGAME", "KXMLB*", "default"}
+    assert {row["rule_from"] for row in report["rows"]} >= {"KXMLBGAME", "KXMLB*", "history"}
 
 
-def test_a_series_without_a_rule_shows_its_difference_and_where_the_rule_came_from(captures: Path) -> None:
+def test_a_wrong_multiplier_shows_its_difference_and_where_the_rule_came_from(captures: Path) -> None:
     path = captures / "portfolio_fills_redacted.json"
-    rows = check_fees(path, fee_rules(path, None, []))["rows"]
+    rows = check_fees(path, fee_rules(path, None, ["KXMLBKS=1"]))["rows"]
     odd = [row for row in rows if row["difference"] != "0.000000"]
     assert [(row["ticker"].split("-")[0], row["rule_from"], row["difference"]) for row in odd] == [
-        ("KXMLBKS", "default", "-0.008700")
+        ("KXMLBKS", "KXMLBKS*", "-0.008700")
     ]
+
+
+def test_without_any_option_history_gives_the_rule_and_all_fills_match(captures: Path) -> None:
+    path = captures / "portfolio_fills_redacted.json"
+    (captures / "series_fee_fields.json").unlink()
+    report = check_fees(path, fee_rules(path, None, []))
+    assert (report["fills"], report["matching"]) == (33, 33)
+    assert {row["rule_from"] for row in report["rows"]} == {"history"}
 
 
 def test_demo_fills_and_the_recorded_fill_frame_match(captures: Path) -> None:
@@ -62,7 +70,7 @@ def test_fees_check_command_prints_json(captures: Path) -> None:
     call_command("fees_check", str(captures / "demo.json"), "--json", stdout=out)
     (report,) = json.loads(out.getvalue())["files"]
     assert report["matching"] == 3
-    assert report["rows"][0]["rule_from"] == "default"
+    assert report["rows"][0]["rule_from"] == "history"
     assert report["rows"][0]["rounding"]
 
 

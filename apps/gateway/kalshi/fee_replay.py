@@ -14,6 +14,7 @@ from msgspec import Struct
 from apps.engine.decimals import format_money, format_price, format_quantity
 from apps.engine.fees import FeeRule
 from apps.engine.fees_check import FeeComparison, RecordedFill, compare
+from apps.engine.fees_history import rule_on
 from apps.engine.types import Fill, Ticker
 from apps.gateway.errors import BadMessage, RequestRefused, UnknownMessage
 from apps.gateway.kalshi.bodies import FillPage, SeriesBody, SeriesList, parse
@@ -22,7 +23,6 @@ from apps.gateway.kalshi.messages import Decoder
 from apps.gateway.kalshi.models import Series
 from apps.gateway.kalshi.recordings import open_recording
 
-DEFAULT_RULE = FeeRule.of("quadratic", 1)
 SERIES_CAPTURE = "series_fee_fields.json"
 
 
@@ -38,20 +38,21 @@ class _Captured(Struct):
 
 @dataclass(frozen=True, slots=True)
 class SeriesRules:
-    """Fee rules by series; for series that are not listed, multipliers by prefix given by the caller."""
+    """Fee rules by series; for series not listed, multipliers by prefix given by the caller, then dated history."""
 
     rules: Mapping[str, FeeRule]
     families: Mapping[str, FeeRule] = field(default_factory=dict)
 
-    def of(self, ticker: Ticker) -> tuple[FeeRule, str]:
-        """The rule and where it came from: a series' name, `prefix*`, or `default` (quadratic, m = 1)."""
+    def of(self, ticker: Ticker, at: datetime) -> tuple[FeeRule, str]:
+        """The rule and where it came from: a series' name, `prefix*`, or `history` (the published schedule of the
+        day and what recorded fills showed of it). Raises `UnknownFeeType` before the first schedule."""
         for name in _longest_first(self.rules):
             if ticker == name or ticker.startswith(f"{name}-"):
                 return self.rules[name], name
         for prefix in _longest_first(self.families):
             if ticker.startswith(prefix):
                 return self.families[prefix], f"{prefix}*"
-        return DEFAULT_RULE, "default"
+        return rule_on(at, ticker), "history"
 
 
 def _longest_first(names: Iterable[str]) -> list[str]:
@@ -118,21 +119,7 @@ def _recorded_fills(path: Path) -> list[Fill]:
 
 def check_fees(path: Path, rules: SeriesRules) -> dict[str, Any]:
     """Predicted against charged for every fill of a file, with the rule and rounding used for each."""
-    fills = [
-        RecordedFill(
-            fill.trade_id,
-            fill.order_id,
-            fill.ticker,
-            fill.side,
-            fill.price,
-            fill.quantity,
-            fill.is_taker,
-            fill.fee,
-            datetime.fromtimestamp(fill.ts_ms / 1000, UTC),
-            rules.of(fill.ticker)[0],
-        )
-        for fill in read_fills(path)
-    ]
+    fills = [_recorded(fill, rules) for fill in read_fills(path)]
     rows = [_row(comparison, rules) for comparison in compare(fills)]
     return {
         "file": path.name,
@@ -140,6 +127,22 @@ def check_fees(path: Path, rules: SeriesRules) -> dict[str, Any]:
         "matching": sum(row["difference"] == format_money(0) for row in rows),
         "rows": rows,
     }
+
+
+def _recorded(fill: Fill, rules: SeriesRules) -> RecordedFill:
+    at = datetime.fromtimestamp(fill.ts_ms / 1000, UTC)
+    return RecordedFill(
+        fill.trade_id,
+        fill.order_id,
+        fill.ticker,
+        fill.side,
+        fill.price,
+        fill.quantity,
+        fill.is_taker,
+        fill.fee,
+        at,
+        rules.of(fill.ticker, at)[0],
+    )
 
 
 def _row(comparison: FeeComparison, rules: SeriesRules) -> dict[str, Any]:
@@ -156,6 +159,6 @@ def _row(comparison: FeeComparison, rules: SeriesRules) -> dict[str, Any]:
         "difference": format_money(comparison.difference),
         "fee_type": fill.rule.fee_type,
         "multiplier": format_money(fill.rule.multiplier_micro),
-        "rule_from": rules.of(fill.ticker)[1],
+        "rule_from": rules.of(fill.ticker, fill.at)[1],
         "rounding": comparison.rounding,
     }

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from apps.engine.errors import EngineError
-from apps.gateway.errors import GatewayError
 from apps.gateway.kalshi.fee_replay import check_fees, fee_rules
+from apps.marketdata.management.files import report_files
 
 
 class Command(BaseCommand):
@@ -26,14 +24,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         series, multipliers = options["series"], options["multiplier"]
-        try:
-            reports = [check_fees(p, fee_rules(p, series, multipliers)) for p in options["files"]]
-        except (OSError, GatewayError, EngineError) as e:
-            raise CommandError(f"{type(e).__name__}: {e}") from e
-        if options["json"]:
-            self.stdout.write(json.dumps({"files": reports}, indent=2))
-            return
-        for report in reports:
-            self.stdout.write(f"{report['file']}: {report['matching']} of {report['fills']} fills match")
-            for row in report["rows"]:
-                self.stdout.write(" ".join(f"{name}={value}" for name, value in row.items()))
+        report_files(
+            options["files"],
+            lambda path: check_fees(path, fee_rules(path, series, multipliers)),
+            as_json=options["json"],
+            write=self.stdout.write,
+        )

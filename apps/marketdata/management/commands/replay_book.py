@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from apps.gateway.errors import BadMessage
 from apps.gateway.kalshi.replay import replay_book
+from apps.marketdata.management.files import report_files
 
 
 class Command(BaseCommand):
@@ -25,15 +24,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        reports = []
-        for path in options["files"]:
-            try:
-                reports.append(replay_book(path, use_yes_price=options["yes_prices"]).as_json())
-            except (OSError, BadMessage) as e:
-                raise CommandError(f"{path}: {type(e).__name__}: {e}") from e
-        if options["json"]:
-            self.stdout.write(json.dumps({"files": reports}, indent=2))
-            return
-        for report in reports:
-            for name, value in report.items():
-                self.stdout.write(f"{name}: {value}")
+        report_files(
+            options["files"],
+            lambda path: replay_book(path, use_yes_price=options["yes_prices"]).as_json(),
+            as_json=options["json"],
+            write=self.stdout.write,
+        )
