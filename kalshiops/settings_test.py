@@ -6,12 +6,15 @@ import os
 import tempfile
 from pathlib import Path
 
-from .settings import *  # noqa: F403  the suite overrides a handful of names and takes the rest as they are
-from .settings import DATABASES, env
+# Before the settings are read: a platform that runs on this machine must not be found, let alone touched.
+os.environ["KALSHIOPS_RUN_DIR"] = str(Path(tempfile.gettempdir()) / "kalshiops-test")
+
+from .settings import *  # noqa: E402, F403  the suite overrides a handful of names and takes the rest as they are
+from .settings import DATABASES, RUN_DIR, env  # noqa: E402
 
 SECRET_KEY = "test-only-key-that-signs-nothing-of-value"  # noqa: S105
-RUN_DIR = Path(tempfile.gettempdir()) / "kalshiops-test"
-RECORDINGS_DIR = RUN_DIR / "recordings"
+STATIC_ROOT = RUN_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 DATABASES = {**DATABASES, "default": env.db_url("TEST_DATABASE_URL", default="sqlite://:memory:")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, as in production: connections to a database in memory lock each other's tables out.
