@@ -9,8 +9,8 @@ from pathlib import Path
 # Before the settings are read: a platform that runs on this machine must not be found, let alone touched.
 os.environ["KALSHIOPS_RUN_DIR"] = str(Path(tempfile.gettempdir()) / "kalshiops-test")
 
-from .settings import *  # noqa: E402, F403  the suite overrides a handful of names and takes the rest as they are
-from .settings import DATABASES, RUN_DIR, env  # noqa: E402
+from .settings import *  # noqa: F403  the suite overrides a handful of names and takes the rest as they are
+from .settings import DATABASES, RUN_DIR, env
 
 SECRET_KEY = "test-only-key-that-signs-nothing-of-value"  # noqa: S105
 STATIC_ROOT = RUN_DIR / "static"
