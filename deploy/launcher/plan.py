@@ -77,9 +77,11 @@ def make(root: Path, run_dir: Path, *, lasting_dir: Path, outside: Mapping[str, 
     if is_check:
         for name in _OUTSIDE_EXCHANGE:
             environment.pop(name, None)
-    redis_port = None if environment.get("REDIS_URL") else _port(environment, "KALSHIOPS_REDIS_PORT", _REDIS_PORT)
-    exchange_port = _exchange_port(environment)
-    web_port = _port(environment, "KALSHIOPS_PORT", _WEB_PORT)
+    # Nobody looks for a check at its usual ports, and others may be starting there at this very moment.
+    usual: tuple[int | None, ...] = (None,) * 3 if is_check else (_REDIS_PORT, _EXCHANGE_PORT, _WEB_PORT)
+    redis_port = None if environment.get("REDIS_URL") else _port(environment, "KALSHIOPS_REDIS_PORT", usual[0])
+    exchange_port = _exchange_port(environment, usual[1])
+    web_port = _port(environment, "KALSHIOPS_PORT", usual[2])
     exchange_dir = _exchange_dir(environment.get("DATABASE_URL"), run_dir, lasting_dir)
     environment |= {
         "KALSHIOPS_RUN_DIR": str(run_dir),
@@ -138,16 +140,18 @@ def _key_id(directory: Path) -> str:
     return path.read_text().strip()
 
 
-def _exchange_port(environment: Mapping[str, str]) -> int | None:
+def _exchange_port(environment: Mapping[str, str], usual: int | None) -> int | None:
     if not environment.get("KALSHI_API_URL"):
-        return _port(environment, "KALSHIOPS_EXCHANGE_PORT", _EXCHANGE_PORT)
+        return _port(environment, "KALSHIOPS_EXCHANGE_PORT", usual)
     if missing := [name for name in _OUTSIDE_EXCHANGE if not environment.get(name)]:
         raise LauncherError(f"KALSHI_API_URL names an exchange, so these must be set too: {', '.join(missing)}.")
     return None
 
 
-def _port(environment: Mapping[str, str], name: str, default: int) -> int:
-    raw = environment.get(name) or str(default)
+def _port(environment: Mapping[str, str], name: str, usual: int | None) -> int:
+    raw = environment.get(name)
+    if not raw:
+        return free_port(usual)
     if not raw.isdecimal() or not 0 < int(raw) < 65536:
         raise LauncherError(f"{name} must be a port number, not {raw!r}.")
     return free_port(int(raw))

@@ -9,9 +9,7 @@ from pathlib import Path
 
 PYTHON = sys.executable
 _BIN = Path(sys.executable).parent
-_PLAIN = "not browser and not conformance"
-# Needs no database, so running it a second time on PostgreSQL would tell nothing.
-_WITHOUT_DATABASE = ("architecture", "bench", "browser", "deploy", "engine", "gateway")
+_PLAIN = "not browser and not conformance and not faults"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,6 @@ def _pytest(marks: str, *arguments: str) -> list[str]:
 
 
 def steps() -> list[Step]:
-    ignored = [f"--ignore=tests/{name}" for name in _WITHOUT_DATABASE]
     return [
         Step("ruff", [_tool("ruff", "check", ".")]),
         Step("format", [_tool("ruff", "format", "--check", ".")]),
@@ -64,8 +61,9 @@ def steps() -> list[Step]:
             _DEPLOYED,
         ),
         Step("tests on SQLite", [_pytest(_PLAIN, "-n", "2")]),
-        Step("tests on PostgreSQL", [_pytest(_PLAIN, "-n", "2", *ignored)], needs="postgres"),
+        Step("tests on PostgreSQL", [_pytest(_PLAIN, "-n", "2")], needs="postgres"),
         Step("conformance", [_pytest("conformance")]),
         Step("browser", [_pytest("browser")], needs="chromium"),
+        Step("faults", [_pytest("faults")]),
         Step("smoke", [[PYTHON, "-m", "deploy.launcher.up", "--check", "20"]]),
     ]
