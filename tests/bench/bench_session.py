@@ -87,17 +87,27 @@ async def measure(markets: int, seconds: float) -> tuple[list[int], int, float]:
 
     class Wire(httpx2.AsyncHTTPTransport):
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            if request.method == "POST" and (order := _client_order_id(request)) in begun:
-                at, before_us = begun.pop(order)
-                taken.append(before_us + int((time.monotonic() - at) * 1e6))
+            if request.method == "POST":
+                for order in _client_order_ids(request):
+                    if order in begun:
+                        at, before_us = begun.pop(order)
+                        taken.append(before_us + int((time.monotonic() - at) * 1e6))
             return await super().handle_async_request(request)
 
     class Timed(KalshiVenue):
         async def submit(self, intent: Any) -> Any:
-            desk = session.context.desks[intent.ticker]
-            if desk.frame_s is not None and session.context.frame_to_send_us:
-                begun[intent.client_order_id] = (time.monotonic(), session.context.frame_to_send_us[-1])
+            self.begin([intent])
             return await super().submit(intent)
+
+        async def submit_many(self, intents: Any) -> Any:
+            self.begin(intents)
+            return await super().submit_many(intents)
+
+        def begin(self, intents: Any) -> None:
+            desk = session.context.desks[intents[0].ticker]
+            if desk.frame_s is not None and session.context.frame_to_send_us:
+                for intent in intents:
+                    begun[intent.client_order_id] = (time.monotonic(), session.context.frame_to_send_us[-1])
 
     client = httpx2.AsyncClient(transport=Wire(), timeout=10, trust_env=False)
     rest = KalshiRest(settings.KALSHI_API_URL, kalshi_signer(clock), basic_budget(clock), clock, client=client)
@@ -126,10 +136,11 @@ async def settled(context: Any, markets: int) -> None:
     await asyncio.sleep(3 + markets / 100)
 
 
-def _client_order_id(request: Any) -> str:
+def _client_order_ids(request: Any) -> list[str]:
     import msgspec
 
-    return str(msgspec.json.decode(request.content).get("client_order_id", ""))
+    body = msgspec.json.decode(request.content)
+    return [str(order.get("client_order_id", "")) for order in body.get("orders", [body])]
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from apps.engine.ports import (
     VenueSettlement,
 )
 from apps.engine.types import Fill, OrderIntent, Ticker
-from apps.gateway.errors import OrderNotFound
+from apps.gateway.errors import GatewayError, OrderNotFound
 
 
 class FakeVenue:
@@ -39,6 +39,15 @@ class FakeVenue:
         order_id = f"v-{len(self.sent)}"
         self.rest(intent, order_id)
         return OrderAck(order_id, intent.client_order_id, 0, intent.quantity, 1)
+
+    async def submit_many(self, intents: Sequence[OrderIntent]) -> Sequence[OrderAck | GatewayError]:
+        answers: list[OrderAck | GatewayError] = []
+        for intent in intents:
+            try:
+                answers.append(await self.submit(intent))
+            except GatewayError as error:
+                answers.append(error)
+        return answers
 
     def rest(self, intent: OrderIntent, order_id: str) -> None:
         """As if the exchange had taken the order, whatever it answered."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Max, Q
+from django.db import connection
+from django.db.models import Q
 
 from apps.engine.errors import BadNumber, UnknownFeeType
 from apps.engine.fees import FeeRule
@@ -26,6 +27,26 @@ from apps.risk.selectors import RiskRows
 from apps.trading.choices import ParameterStatus
 from apps.trading.exceptions import CodeMismatch
 from apps.trading.models import Account, ParameterSet, StrategyConfig
+
+
+def _newest(table: str, *columns: str, where: str = "") -> str:
+    return ", ".join(f"(SELECT {column} FROM {table} {where})" for column in columns)  # noqa: S608
+
+
+# One plain statement: a second thread asks it beside trading, and the interpreter is shared.
+_OPEN = "WHERE status = 'active' AND open_at <= %s AND close_at > %s"
+_FINGERPRINT = "SELECT " + ", ".join(
+    (
+        _newest(ParameterSet._meta.db_table, "COUNT(*)", "MAX(id)"),
+        _newest(StrategyConfig._meta.db_table, "MAX(updated_at)", where="WHERE account_id = %s"),
+        _newest(RiskLimit._meta.db_table, "COUNT(*)", "MAX(updated_at)", "SUM(version)"),
+        _newest(RiskState._meta.db_table, "COUNT(*)", "MAX(changed_at)"),
+        _newest(Market._meta.db_table, "COUNT(*)", where=_OPEN),
+        _newest(Market._meta.db_table, "MAX(updated_at)"),
+        _newest(Event._meta.db_table, "MAX(updated_at)"),
+        _newest(Series._meta.db_table, "MAX(updated_at)"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +81,10 @@ class ArmedMarket:
 
 def armed_fingerprint(*, account: Account, now: datetime) -> tuple[object, ...]:
     """Changes whenever `load_armed` could give another answer; far cheaper, so it is asked each second."""
-    open_now = Market.objects.filter(open_at__lte=now, close_at__gt=now, status="active")
-    return (
-        ParameterSet.objects.filter(config__account=account).aggregate(Count("id"), Max("id")),
-        account.strategy_configs.aggregate(Count("id"), Max("updated_at")),
-        RiskLimit.objects.aggregate(Count("id"), Max("updated_at")),
-        RiskState.objects.aggregate(Count("id"), Max("changed_at")),
-        open_now.aggregate(Count("id"), Max("updated_at")),
-        Event.objects.aggregate(Max("updated_at")),
-        Series.objects.aggregate(Max("updated_at")),
-    )
+    moment = connection.ops.adapt_datetimefield_value(now)
+    with connection.cursor() as cursor:
+        cursor.execute(_FINGERPRINT, [account.pk, moment, moment])
+        return tuple(cursor.fetchone())
 
 
 def load_armed(*, account: Account, now: datetime) -> dict[str, ArmedMarket]:

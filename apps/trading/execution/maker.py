@@ -153,6 +153,7 @@ class MakerExecution:
         """Commits the intents of one decision together, then sends each that the gate still lets through."""
         context, frame_s = self._context, desk.frame_s
         keys = await self._commit(desk, [record for record, _ in taken])
+        stored: list[tuple[WorkingOrder, OrderIntent]] = []
         for record, order in taken:
             if order is None:
                 context.counters.denied += bool(keys)
@@ -161,7 +162,9 @@ class MakerExecution:
                 self._requests.free(order)
             else:
                 order.pk = keys[record.intent.client_order_id]
-                self._requests.spawn(self._requests.submit(desk, order, record.intent, frame_s))
+                stored.append((order, record.intent))
+        if stored:
+            await self._requests.submit(desk, stored, frame_s)
 
 
 def _wake(desk: MarketDesk, at_ms: int) -> None:

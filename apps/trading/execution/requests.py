@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from apps.engine.orders import OrderEventKind, OrderStatus
+from apps.engine.ports import OrderAck
 from apps.engine.types import OrderIntent
 from apps.gateway.errors import GatewayError, NotFound, OutcomeUnknown, VenueRejected
 from apps.trading.choices import EventSource
@@ -84,31 +85,48 @@ class OrderRequests:
             del desk.working[order.tracked.side]
         desk.is_dirty = True
 
-    async def submit(self, desk: MarketDesk, order: WorkingOrder, intent: OrderIntent, frame_s: float | None) -> None:
-        """1. not sent, the gate is shut  2. accepted  3. rejected  4. provably not executed  5. unknown."""
+    async def submit(
+        self, desk: MarketDesk, orders: Sequence[tuple[WorkingOrder, OrderIntent]], frame_s: float | None
+    ) -> None:
+        """Sends the stored orders of one decision, several in one request; nothing if the gate is shut by now."""
         context = self._context
         closed = context.gate.closed_because()
         if closed is not None:
-            self.note(order, OrderEventKind.CANCEL, EventSource.OWN, outcome=f"not sent: {closed}")
+            for order, _ in orders:
+                self.note(order, OrderEventKind.CANCEL, EventSource.OWN, outcome=f"not sent: {closed}")
             return
-        context.counters.orders += 1
+        context.counters.orders += len(orders)
         if frame_s is not None:
             context.frame_to_send_us.append(int((context.clock.monotonic() - frame_s) * 1e6))
+        for (order, _), reply in zip(orders, await self._ask(orders), strict=True):
+            self._answered(desk, order, reply)
+
+    async def _ask(self, orders: Sequence[tuple[WorkingOrder, OrderIntent]]) -> Sequence[OrderAck | Exception]:
+        """One answer per order; an error of the whole request is the answer to each."""
+        venue = self._context.venue
         try:
-            ack = await context.venue.submit(intent)
-        except VenueRejected as error:
-            context.counters.rejected += 1
-            desk.not_before_ms = context.clock.now_ms() + REJECTION_PAUSE_MS
-            self._late(order, OrderEventKind.REJECT, str(error))
-        except OutcomeUnknown as error:
-            self._late(order, OrderEventKind.LOSE, str(error))
+            if len(orders) == 1:
+                return [await venue.submit(orders[0][1])]
+            return await venue.submit_many([intent for _, intent in orders])
         except GatewayError as error:
-            desk.not_before_ms = context.clock.now_ms() + REJECTION_PAUSE_MS
-            self._late(order, OrderEventKind.CANCEL, f"not sent: {error}")
-        else:
-            order.tracked.apply_ack(ack.order_id, ack.filled, ack.remaining)
-            self.note(order, OrderEventKind.ACCEPT, EventSource.ACK, detail={"venue_ts_ms": ack.ts_ms}, apply=False)
+            return [error] * len(orders)
+
+    def _answered(self, desk: MarketDesk, order: WorkingOrder, reply: OrderAck | Exception) -> None:
+        """1. accepted  2. rejected by the venue  3. unknown, to be looked up  4. provably not executed."""
+        context = self._context
+        if isinstance(reply, OrderAck):
+            order.tracked.apply_ack(reply.order_id, reply.filled, reply.remaining)
+            self.note(order, OrderEventKind.ACCEPT, EventSource.ACK, detail={"venue_ts_ms": reply.ts_ms}, apply=False)
             desk.is_dirty = True
+        elif isinstance(reply, OutcomeUnknown):
+            self._late(order, OrderEventKind.LOSE, str(reply))
+        else:
+            desk.not_before_ms = context.clock.now_ms() + REJECTION_PAUSE_MS
+            if isinstance(reply, VenueRejected):
+                context.counters.rejected += 1
+                self._late(order, OrderEventKind.REJECT, str(reply))
+            else:
+                self._late(order, OrderEventKind.CANCEL, f"not sent: {reply}")
 
     async def _cancel(self, order: WorkingOrder) -> None:
         """1. canceled  2. not resting any more, perhaps filled: ask its record  3. unknown  4. not sent: resting."""
