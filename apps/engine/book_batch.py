@@ -10,7 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .book import MATCH_IN_PROGRESS, NO_SNAPSHOT, Book
+from .book import Book
+from .book_levels import MATCH_IN_PROGRESS, NO_SNAPSHOT
 from .errors import BadNumber, CrossedBook, DataCorrupt, NegativeLevel, OffGridPrice
 from .grid import PriceGrid
 from .types import BookDelta, Level, Side

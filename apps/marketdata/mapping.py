@@ -38,8 +38,11 @@ def at_ns(ts_ns: int) -> datetime:
 
 
 def at_s(ts_s: int) -> datetime:
-    """Unix seconds to aware UTC."""
-    return _EPOCH + timedelta(seconds=ts_s)
+    """Unix seconds to aware UTC. Raises `BadNumber` for what no calendar has."""
+    try:
+        return _EPOCH + timedelta(seconds=ts_s)
+    except OverflowError:
+        raise BadNumber(f"{ts_s} s is no time") from None
 
 
 def ranges_to_json(ranges: Iterable[PriceRange]) -> list[dict[str, str]]:

@@ -15,23 +15,22 @@ from pathlib import Path
 
 from apps.core.leases import LeaseLost
 from apps.gateway.clock import Clock
-from apps.gateway.errors import GatewayError
 from apps.gateway.kalshi.rest import KalshiRest
 from apps.gateway.kalshi.ws import KalshiSocket
 
 from .choices import FeedState
 from .exceptions import RecorderStopped
-from .feeds.catalogue import CatalogueScope, catalogue_fetch
+from .feeds.catalogue import CatalogueScope
 from .feeds.health import feed_state
 from .feeds.kalshi import KalshiFeed
 from .feeds.lease import LeaseKeeper
 from .feeds.link import KalshiLink
+from .feeds.scope import FollowPace, ScopeFollower
 from .feeds.store import AWAY, FeedStore
 from .feeds.threads import DatabaseThread
 from .mapping import at_ms, at_ns
 from .recorder import Recorder, RecorderConfig
-from .selectors import markets_in_scope, markets_unfinished
-from .services import FeedStatus, catalogue_sync, recordings_recover
+from .services import FeedStatus, recordings_recover
 from .services.sessions import LEASE_NAME
 
 _LAST_FLUSHES = 3
@@ -45,11 +44,9 @@ class SessionConfig:
     source: str
     holder: str
     scope: CatalogueScope = field(default_factory=CatalogueScope)
+    pace: FollowPace = field(default_factory=FollowPace)
     recorder: RecorderConfig = field(default_factory=RecorderConfig)
     tick_s: float = 1.0
-    scope_every_s: float = 5.0
-    catalogue_every_s: float = 300.0
-    catalogue_retry_s: float = 5.0
     sample_every_s: float = 5.0
     sample_depth: int = 50
     samples_per_tick: int = 400
@@ -76,9 +73,16 @@ class MarketDataSession:
         self._lease_thread = DatabaseThread("marketdata-lease")
         self._lease = LeaseKeeper(name=LEASE_NAME, holder=config.holder, run=self._lease_thread, now=self._now)
         self._stopping = asyncio.Event()
-        self._catalogue_problem: str | None = None
-        self._catalogue_read_s: float | None = None
-        self._scope_problem: str | None = None
+        self._follower = ScopeFollower(
+            feed=self.feed,
+            store=self.store,
+            scope=config.scope,
+            pace=config.pace,
+            make_rest=clients.make_rest,
+            database=self._database,
+            flush=self._flush,
+            clock=clock,
+        )
 
     def _now(self) -> datetime:
         return at_ms(self._clock.now_ms())
@@ -125,11 +129,9 @@ class MarketDataSession:
             tasks.create_task(self._every(every.tick_s, self._lease.step))
             tasks.create_task(self._every(every.tick_s, self._tick))
             tasks.create_task(self._recover())
-            await self._read_catalogue()
-            await self._scope_step()
-            tasks.create_task(self._every(every.scope_every_s, self._scope_step))
-            tasks.create_task(self._every(every.catalogue_retry_s, self._catalogue_if_due))
-            tasks.create_task(self._keep_books())
+            await self._follower.start()
+            tasks.create_task(self._whenever(self._follower.wake, self._follower.step))
+            tasks.create_task(self._whenever(self.link.gap, self.link.step))
             tasks.create_task(self.link.run())
 
     async def _watch(self, stop: threading.Event) -> None:
@@ -137,22 +139,25 @@ class MarketDataSession:
             pass
         self._stopping.set()
         self.link.stop()
+        self._follower.wake.set()
 
     async def _every(self, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
         while not await self._stops_within(seconds):
+            await step()
+
+    async def _whenever(self, told: asyncio.Event, step: Callable[[], Awaitable[None]]) -> None:
+        """At once when `told`, else each tick; the step clears it."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), self.config.tick_s)
+            if self._stopping.is_set():
+                return
             await step()
 
     async def _stops_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
         return self._stopping.is_set()
-
-    async def _keep_books(self) -> None:
-        while not self._stopping.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.link.gap.wait(), self.config.tick_s)
-            self.link.gap.clear()
-            await self.link.step()
 
     async def _recover(self) -> None:
         thread = DatabaseThread("marketdata-recovery")
@@ -170,42 +175,6 @@ class MarketDataSession:
         finally:
             await asyncio.to_thread(thread.close)
 
-    async def _catalogue_if_due(self) -> None:
-        read_s = self._catalogue_read_s
-        is_old = read_s is None or self._clock.monotonic() - read_s >= self.config.catalogue_every_s
-        if is_old or self.store.catalogue_wanted:
-            await self._read_catalogue()
-            await self._scope_step()
-
-    async def _read_catalogue(self) -> None:
-        """A catalogue that cannot be read leaves the one we have in use and shows as a problem of the feed."""
-        self.store.catalogue_wanted = False
-        rest = self._clients.make_rest()
-        try:
-            known = await self._database(markets_unfinished)
-            batch = await catalogue_fetch(rest, self.config.scope, known=known, asked_at=self._now())
-            await self._database(catalogue_sync, batch=batch, now=self._now())
-        except (GatewayError, *AWAY) as e:
-            self._catalogue_problem = f"catalogue not read: {type(e).__name__}: {e}"[:300]
-            self._catalogue_read_s = None
-        else:
-            self._catalogue_problem = None
-            self._catalogue_read_s = self._clock.monotonic()
-        finally:
-            await rest.aclose()
-
-    async def _scope_step(self) -> None:
-        # What the socket said about grids and closings must be stored before it is read back.
-        if not await self._flush():
-            return
-        try:
-            markets = await self._database(markets_in_scope, now=self._now(), limit=self.config.scope.market_cap)
-        except AWAY as e:
-            self._scope_problem = f"scope not read: {type(e).__name__}"
-            return
-        self._scope_problem = None
-        self.feed.set_scope(markets)
-
     async def _tick(self) -> None:
         if not self.recorder.is_running:
             raise RecorderStopped("the recorder's thread has died; a session that records nothing must not go on")
@@ -214,7 +183,10 @@ class MarketDataSession:
         await self._flush()
 
     async def _flush(self) -> bool:
-        return await self._database(self.store.flush, status=self.status(), now=self._now())
+        is_stored = await self._database(self.store.flush, status=self.status(), now=self._now())
+        if self.store.take_news():
+            self._follower.wake.set()
+        return is_stored
 
     def _sample(self) -> list:
         config = self.config
@@ -248,8 +220,7 @@ class MarketDataSession:
             f"recording: {dropped} frames are missing" if dropped else None,
             self.store.problem,
             self._lease.problem,
-            self._catalogue_problem,
-            self._scope_problem,
+            *self._follower.problems,
         ]
 
     def _status(self, state: FeedState, reason: str, now: datetime) -> FeedStatus:

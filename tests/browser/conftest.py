@@ -14,29 +14,25 @@ from typing import Any
 
 import pytest
 import uvicorn
-from asgiref.local import Local
 from channels.routing import ProtocolTypeRouter
 from django.contrib.auth.models import User
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.management import call_command
-from django.db import connections
 from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests import factories as make
 
+from .database import default_database
+
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-SQLITE = {
-    "ENGINE": "django.db.backends.sqlite3",
-    "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL;"},
-}
 
 
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker) -> Path:
     path = tmp_path_factory.mktemp("browser") / "migrated.sqlite3"
-    with django_db_blocker.unblock(), _default_database(path):
+    with django_db_blocker.unblock(), default_database(path):
         call_command("migrate", verbosity=0)
     return path
 
@@ -49,29 +45,8 @@ def database(
     # Playwright's synchronous API keeps an event loop on this thread, which Django would otherwise refuse.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
     path = shutil.copy(migrated_file, tmp_path / "browser.sqlite3")
-    with django_db_blocker.unblock(), _default_database(Path(path)):
+    with django_db_blocker.unblock(), default_database(Path(path)):
         yield
-
-
-class _default_database:
-    """Points the default alias, in every thread, at a file for as long as the block lasts."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        self._settings: dict[str, Any] = connections.settings["default"]
-        self._saved = dict(self._settings)
-        self._settings.update(SQLITE, NAME=str(self._path))
-        # Threads that outlive a test keep a connection of their own; none of those may be met here.
-        self._connections = connections._connections
-        connections._connections = Local(connections.thread_critical)
-
-    def __exit__(self, *_: object) -> None:
-        connections["default"].close()
-        connections._connections = self._connections
-        self._settings.clear()
-        self._settings.update(self._saved)
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from apps.engine.book import MATCH_IN_PROGRESS, NO_SNAPSHOT, Book
+from apps.engine.book import Book
+from apps.engine.book_levels import MATCH_IN_PROGRESS, NO_SNAPSHOT
 from apps.engine.errors import BadNumber, CrossedBook, DataCorrupt, NegativeLevel, OffGridPrice
 from apps.engine.grid import DECI_CENT, LINEAR_CENT, TAPERED_DECI_CENT, PriceRange, price_grid
 from apps.engine.types import Level, Price, Quantity, Side

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.engine.book import NO_SNAPSHOT, Book
+from apps.engine.book import Book
 from apps.engine.book_batch import NO_TIME, BatchBook, BestTicks, DeltaBatch, _apply, _apply_compiled, _top_after
+from apps.engine.book_levels import NO_SNAPSHOT
 from apps.engine.decimals import price_to_decimal, quantity_to_decimal
 from apps.engine.errors import BadNumber, CrossedBook, DataCorrupt, NegativeLevel, OffGridPrice
 from apps.engine.grid import DECI_CENT, LINEAR_CENT, PriceRange, price_grid

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.engine.book import MATCH_IN_PROGRESS, NO_SNAPSHOT
-from apps.engine.booksets import DISCONNECTED, SEQUENCE_GAP, UNKNOWN_GRID, UNSUBSCRIBED, BookSet
+from apps.engine.book_levels import MATCH_IN_PROGRESS, NO_SNAPSHOT
+from apps.engine.book_registry import DISCONNECTED, UNSUBSCRIBED
+from apps.engine.booksets import SEQUENCE_GAP, UNKNOWN_GRID, BookSet
 from apps.engine.decimals import parse_price, parse_quantity
 from apps.engine.grid import DECI_CENT, LINEAR_CENT, PriceGrid, price_grid
 from apps.engine.types import ONE_DOLLAR, BookDelta, BookSnapshot, Level, Side
@@ -147,6 +148,14 @@ def test_delta_of_a_market_of_another_sid_is_refused_and_moves_the_market(books:
     assert books.on_snapshot(2, 3, snapshot("A"))
     assert not books.on_delta(1, 9, delta("B"))
     assert books.unquotable_reason("A") is None
+
+
+def test_adding_a_market_again_leaves_a_book_that_is_in_step_alone(books: BookSet) -> None:
+    assert books.on_delta(1, 3, BookDelta("A", Side.BID, 6000, 5, ts_ms=9))
+    books.invalidate("B", "x")
+    for ticker in ("A", "B", "NEW"):
+        books.add_ticker(1, ticker)
+    assert books.needs_resync(1) == ("B", "NEW")
 
 
 def test_match_in_progress_is_no_refusal(books: BookSet) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from apps.gateway.errors import BadMessage, NotConnected, NotFound
+from apps.gateway.errors import BadField, BadMessage, NotConnected, NotFound
 from apps.gateway.kalshi import models as wire_models
 from apps.gateway.kalshi.messages import Decoder
 from apps.gateway.kalshi.subscriptions import Channels
@@ -105,19 +106,26 @@ class FakeSocket:
     async def delete_markets(self, wanted: Channels, tickers: Sequence[str]) -> None:
         self._note("delete", tuple(tickers))
         wanted.tickers[:] = [t for t in wanted.tickers if t not in tickers]
+        if not wanted.tickers:
+            await self.give(wire.error(11, "Invalid parameter", sid=2))
 
     async def resync(self, sid: int, tickers: Sequence[str]) -> None:
         self._note("resync", sid, tuple(tickers))
 
 
 class FakeRest:
-    """The catalogue as `events` (with nested markets), `others` (asked for by name) and `all_series`."""
+    """The catalogue as `events` (with nested markets), `others` (asked for by name) and `all_series`.
+
+    Rows of the tickers in `unreadable` are refused as the gateway does it.
+    """
 
     def __init__(self) -> None:
         self.all_series: dict[str, wire_models.Series] = {"KXA": wire.series()}
         self.open_events: list[wire_models.Event] = []
         self.others: dict[str, wire_models.Market] = {}
         self.fails: Exception | None = None
+        self.unreadable: set[str] = set()
+        self.refused_rows: Counter[str] = Counter()
         self.calls: list[tuple] = []
         self.closed = 0
 
@@ -132,11 +140,15 @@ class FakeRest:
     async def markets(self, *, tickers: str) -> AsyncIterator[wire_models.Market]:
         self.calls.append(("markets", tickers))
         for ticker in tickers.split(","):
-            if ticker in self.others:
+            if ticker in self.unreadable:
+                self.refused_rows["market: bad status"] += 1
+            elif ticker in self.others:
                 yield self.others[ticker]
 
     async def series(self, ticker: str) -> wire_models.Series:
         self.calls.append(("series", ticker))
+        if ticker in self.unreadable:
+            raise BadField("series: fee_type is missing")
         if ticker not in self.all_series:
             raise NotFound("not found", status=404, code="not_found")
         return self.all_series[ticker]

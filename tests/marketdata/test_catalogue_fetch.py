@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from apps.gateway.errors import ConnectFailed
+from apps.governance.models import SystemEvent
 from apps.marketdata.feeds.catalogue import CatalogueScope, catalogue_fetch, catalogue_refresh
 from apps.marketdata.models import Market
 from apps.marketdata.services import CatalogueBatch
@@ -50,6 +51,26 @@ async def test_known_market_that_left_the_list_is_asked_for_by_name() -> None:
     assert batch.gone == ["KXA-0-T9"]
 
 
+async def test_nothing_is_gone_where_a_row_asked_for_by_name_cannot_be_read() -> None:
+    rest = rest_with()
+    rest.unreadable = {"T005"}
+    batch = await fetch(rest, known=tuple(f"T{n:03d}" for n in range(150)))
+    # Of the first hundred any may be the one; the second answer was whole.
+    assert batch.gone == [f"T{n:03d}" for n in range(100, 150)]
+    assert batch.unreadable == {"market: bad status": "1 rows left out"}
+    rest.unreadable = set()
+    assert len((await fetch(rest, known=("T005", "T006"))).gone) == 2
+
+
+async def test_one_series_that_cannot_be_read_leaves_out_its_events_alone() -> None:
+    rest = rest_with(event("KXA-1", "KXA", "KXA-1-T1"), event("KXB-1", "KXB", "KXB-1-T1"))
+    rest.unreadable = {"KXA"}
+    batch = await fetch(rest)
+    assert [s.ticker for s in batch.series] == ["KXB"]
+    assert [e.event_ticker for e in batch.events] == ["KXB-1"]
+    assert batch.unreadable == {"KXA": "the series cannot be read: series: fee_type is missing"}
+
+
 async def test_names_are_asked_for_a_hundred_at_a_time() -> None:
     rest = rest_with()
     await fetch(rest, known=tuple(f"T{n:03d}" for n in range(250)))
@@ -79,6 +100,18 @@ def test_refresh_stores_what_it_read_and_closes_the_client() -> None:
     report = catalogue_refresh(make_rest=lambda: rest)  # type: ignore[arg-type, return-value]
     assert (report.markets, rest.closed) == (1, 1)
     assert Market.objects.get().ticker == "KXA-1-T1"
+
+
+@pytest.mark.django_db
+def test_refresh_names_the_series_it_could_not_read_and_stores_the_others() -> None:
+    known = factories.market(ticker="KXA-1-T1", updated_at=NOW - timedelta(days=1))
+    rest = rest_with(event("KXA-1", "KXA", "KXA-1-T9"), event("KXB-1", "KXB", "KXB-1-T1"))
+    rest.unreadable = {"KXA", known.ticker}
+    catalogue_refresh(make_rest=lambda: rest)  # type: ignore[arg-type, return-value]
+    assert dict(Market.objects.values_list("ticker", "status")) == {"KXA-1-T1": "active", "KXB-1-T1": "active"}
+    told = SystemEvent.objects.get()
+    assert told.code == "CATALOGUE_REFUSED"
+    assert "cannot be read" in told.details["refused"]["KXA"]
 
 
 @pytest.mark.django_db

@@ -22,13 +22,14 @@ from tests import factories
 from . import wire
 
 NOW = factories.NOW
+CLOSE = NOW + timedelta(minutes=15)
 CENT = price_grid(LINEAR_CENT)
 DECODER = Decoder(use_yes_price=True)
 NS = 1_763_640_000_000_000_000
 
 
 def open_market(ticker: str, grid: PriceGrid | None = CENT, number: int = 1) -> OpenMarket:
-    return OpenMarket(number, ticker, "KXA-26", "KXA", "", NOW, grid, None if grid else "no grid")
+    return OpenMarket(number, ticker, "KXA-26", "KXA", "", CLOSE, grid, None if grid else "no grid")
 
 
 class Wire:
@@ -194,6 +195,29 @@ def test_scope_changes_name_what_came_and_went() -> None:
     assert wired.quotable() == ["B"]
     wired.give(wire.delta("A", 3))
     assert wired.feed.stale_books() == []
+
+
+def test_frames_of_a_market_out_of_scope_keep_the_sequence_and_leave_nothing() -> None:
+    wired = Wire("A", "B")
+    wired.give(wire.snapshot("A", 1), wire.snapshot("B", 2))
+    wired.feed.set_scope([open_market("A")])
+    wired.give(wire.delta("B", 3), wire.delta("UNHEARD", 4), wire.snapshot("B", 5), wire.delta("B", 6))
+    books = wired.feed.books
+    assert (books.tickers, books.last_seq(1), books.needs_resync()) == (("A",), 6, ())
+    assert books.counters.refused == {}
+    wired.give(wire.delta("A", 7))
+    assert wired.quotable() == ["A"]
+    wired.give(wire.delta("B", 9))
+    assert (books.counters.gaps, wired.quotable(), wired.feed.stale_books()) == (1, [], ["A"])
+
+
+def test_book_of_a_market_that_has_closed_is_not_sampled() -> None:
+    wired = Wire("A", "B")
+    wired.give(wire.snapshot("A", 1), wire.snapshot("B", 2))
+    wired.give(wire.lifecycle("close_date_updated", "B", close_ts=int(NOW.timestamp())))
+    assert [row.market_id for row in wired.sample()] == [0]
+    wired.give(wire.delta("A", 3), wire.lifecycle("close_date_updated", "A", seq=2, close_ts=10**15))
+    assert wired.feed.sample(now=CLOSE, monotonic=60.0, every_s=5.0, depth=10, limit=100) == []
 
 
 def test_samples_are_spaced_per_market_and_limited() -> None:

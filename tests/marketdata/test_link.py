@@ -13,6 +13,7 @@ from apps.gateway.errors import NotConnected
 from apps.gateway.kalshi.recordings import RecordedFrame, read_recording
 from apps.governance.choices import Severity
 from apps.marketdata.feeds import link as link_module
+from apps.marketdata.feeds import subscription as subscription_module
 from apps.marketdata.feeds.kalshi import MARKET_CHANNELS, KalshiFeed
 from apps.marketdata.feeds.link import KalshiLink
 from apps.marketdata.feeds.store import FeedStore
@@ -109,17 +110,101 @@ async def test_subscribes_to_the_scope_and_follows_its_changes(tmp_path: Path) -
         await rig.up("A", "B")
         rig.scope("B", "C")
         await rig.link.step()
-        assert rig.asked() == [("delete", ("A",)), ("add", ("C",))]
+        assert rig.asked() == [("add", ("C",)), ("delete", ("A",))]
+
+
+async def test_last_market_of_a_subscription_is_replaced_and_never_deleted(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "A", "B")
+    async with rig.running():
+        await rig.up("A", "B")
+        rig.scope("C")
+        await rig.link.step()
+        assert rig.asked() == [("add", ("C",)), ("delete", ("A", "B"))]
         rig.scope()
         await rig.link.step()
-        assert rig.asked() == [("unsubscribe", MARKET_CHANNELS)]
+        await rig.link.step()
+        assert rig.asked() == []
         rig.scope("D")
         await rig.link.step()
-        assert rig.asked() == [("subscribe", MARKET_CHANNELS, ("D",))]
+        assert rig.asked() == [("add", ("D",)), ("delete", ("C",))]
+        # The exchange answers error 11 where this fails, and it would be told.
+        assert rig.store.waiting == 0
+
+
+async def test_all_but_one_market_are_deleted_when_none_is_wanted(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "A", "B", "C")
+    async with rig.running():
+        await rig.up("A", "B", "C")
+        rig.scope()
+        await rig.link.step()
+        assert rig.asked() == [("delete", ("A", "B"))]
+        # What it still sends of the one that stays keeps the sequence; nothing is kept of it.
+        await rig.socket.give(wire.delta("C", 4), wire.delta("C", 5), wire.snapshot("C", 6))
+        assert (rig.feed.books.last_seq(1), rig.feed.books.tickers, rig.feed.stale_books()) == (6, (), [])
+        assert rig.feed.books.counters.gaps == 0
+
+
+async def test_book_of_a_market_that_comes_back_is_asked_for(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "A")
+    async with rig.running():
+        await rig.up("A")
+        rig.scope()
+        await rig.link.step()
+        rig.scope("A")
+        await rig.link.step()
+        assert rig.asked() == [("resync", 1, ("A",))]
+        await rig.socket.give(wire.snapshot("A", 2))
+        assert rig.feed.has_quotable_book()
+
+
+async def test_market_kept_as_the_last_is_not_asked_for_on_the_next_connection(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "A")
+    async with rig.running():
+        await rig.up("A")
+        rig.scope()
+        await rig.link.step()
+        await rig.socket.lose()
+        assert rig.asked() == [("unsubscribe", MARKET_CHANNELS)]
+        rig.scope("B")
+        await rig.link.step()
+        assert rig.asked() == [("subscribe", MARKET_CHANNELS, ("B",))]
+
+
+async def test_markets_that_come_after_a_time_without_any_get_their_time_to_be_confirmed(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    async with rig.running():
+        await rig.socket.connect()
+        await rig.socket.confirm("market_lifecycle_v2")
+        rig.clock.advance(600)
+        rig.scope("A")
+        await rig.link.step()
+        assert ("subscribe", MARKET_CHANNELS, ("A",)) in rig.asked()
+        rig.clock.advance(9)
+        await rig.link.step()
+        assert rig.link.connection_error is None
+        rig.clock.advance(1)
+        await rig.link.step()
+        assert rig.link.connection_error == "the exchange did not confirm the subscriptions"
+
+
+async def test_channel_the_exchange_ended_gets_its_time_to_be_confirmed_again(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "A")
+    async with rig.running():
+        await rig.up("A")
+        await rig.link.step()
+        rig.clock.advance(600)
+        await rig.socket.give(b'{"type":"error","sid":1,"seq":2,"msg":{"code":25,"msg":"overflow"}}')
+        await rig.link.step()
+        rig.clock.advance(9)
+        await rig.link.step()
+        assert rig.link.connection_error is None
+        rig.clock.advance(1)
+        await rig.link.step()
+        assert rig.link.connection_error == "the exchange did not confirm the subscriptions"
 
 
 async def test_large_scope_is_asked_for_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link_module, "TICKERS_PER_COMMAND", 2)
+    monkeypatch.setattr(subscription_module, "TICKERS_PER_COMMAND", 2)
     rig = Rig(tmp_path, *"ABCDE")
     async with rig.running():
         assert rig.asked()[1] == ("subscribe", MARKET_CHANNELS, ("A", "B"))

@@ -16,11 +16,12 @@ from apps.core.models import Lease
 from apps.gateway.errors import ConnectFailed
 from apps.gateway.kalshi.recordings import read_recording
 from apps.governance.models import SystemEvent
-from apps.marketdata import session as session_module
 from apps.marketdata.exceptions import RecorderStopped
 from apps.marketdata.feeds import lease as lease_module
+from apps.marketdata.feeds import scope as scope_module
 from apps.marketdata.feeds import store as store_module
 from apps.marketdata.feeds.lease import LeaseKeeper
+from apps.marketdata.feeds.scope import FollowPace
 from apps.marketdata.feeds.threads import DatabaseThread
 from apps.marketdata.mapping import at_ms
 from apps.marketdata.models import BookSnapshot, Feed, Market, PublicTrade, Recording
@@ -50,7 +51,7 @@ async def in_db(query: Callable[[], Any]) -> Any:
 
 
 class Rig:
-    def __init__(self, tmp_path: Path, *tickers: str) -> None:
+    def __init__(self, tmp_path: Path, *tickers: str, pace: FollowPace | None = None) -> None:
         self.clock = FakeClock()
         self.rest = FakeRest()
         self.rest.open_events = [open_event(*tickers)] if tickers else []
@@ -62,9 +63,7 @@ class Rig:
             source="ws://x",
             holder="test",
             tick_s=0.02,
-            scope_every_s=0.03,
-            catalogue_retry_s=0.05,
-            catalogue_every_s=10_000,
+            pace=pace or FollowPace(scope_s=0.03, catalogue_s=10_000, retry_s=1.0),
         )
         self.session = MarketDataSession(
             config=config,
@@ -178,7 +177,7 @@ async def test_database_that_goes_away_and_returns_loses_nothing(
     for name in ("public_trades_store", "book_snapshot_store", "feed_update", "recording_open"):
         guard(store_module, name)
     guard(lease_module, "lease_renew")
-    guard(session_module, "markets_in_scope")
+    guard(scope_module, "markets_in_scope")
     async with rig.running() as socket:
         await socket.connect()
         await socket.confirm()
@@ -208,6 +207,7 @@ async def test_exchange_that_is_away_at_the_start_is_told_and_read_later(tmp_pat
         assert "catalogue not read: ConnectFailed" in rig.session.status().reason
         assert rig.session.status().state == "connecting"
         rig.rest.fails = None
+        rig.clock.advance(1)
         await rig.until(lambda: ("subscribe", ("orderbook_delta", "ticker", "trade"), ("KXA-26-T1",)) in socket.asked)
         assert "catalogue" not in rig.session.status().reason
     assert rig.rest.closed == sum(1 for call in rig.rest.calls if call[0] == "events")
@@ -222,6 +222,27 @@ async def test_market_created_while_running_is_followed(tmp_path: Path) -> None:
         await socket.give(wire.lifecycle("created", "KXA-26-T9"))
         await rig.until(lambda: ("add", ("KXA-26-T9",)) in socket.asked)
     assert await in_db(Market.objects.count) == 2
+
+
+async def test_market_that_the_read_side_does_not_know_yet_is_read_for_again(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "KXA-26-T1")
+    async with rig.running() as socket:
+        await socket.connect()
+        await socket.confirm()
+        await socket.give(wire.lifecycle("created", "KXA-26-T9"))
+        await rig.until(lambda: rig.rest.closed == 2)
+        rig.rest.open_events = [open_event("KXA-26-T1", "KXA-26-T9")]
+        rig.clock.advance(5)
+        await rig.until(lambda: ("add", ("KXA-26-T9",)) in socket.asked)
+
+
+async def test_news_of_the_socket_is_followed_without_waiting_for_the_next_reading(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "KXA-26-T1", "KXA-26-T2", pace=FollowPace(scope_s=10_000, catalogue_s=10_000))
+    async with rig.running() as socket:
+        await socket.connect()
+        await socket.confirm()
+        await socket.give(wire.lifecycle("deactivated", "KXA-26-T2"))
+        await rig.until(lambda: ("delete", ("KXA-26-T2",)) in socket.asked)
 
 
 async def test_session_whose_recorder_died_does_not_go_on(tmp_path: Path) -> None:

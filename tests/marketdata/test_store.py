@@ -161,12 +161,36 @@ def test_news_of_an_unknown_market_asks_for_the_catalogue() -> None:
     store = FeedStore()
     store.add_lifecycle(wire.frame(wire.lifecycle("created", "KXNEW")))  # type: ignore[arg-type]
     assert store.flush(status=STATUS, now=NOW)
-    assert store.catalogue_wanted
+    assert (store.take_unknown(), store.take_news()) == (["KXNEW"], True)
+    assert (store.take_unknown(), store.take_news()) == ([], False)
     other = FeedStore()
     other.add_trade(trade("t1", "KXNEW"))
     assert other.flush(status=STATUS, now=NOW)
-    assert other.catalogue_wanted
+    assert other.take_unknown() == ["KXNEW"]
     assert SystemEvent.objects.get().code == "TRADES_NOT_STORED"
+
+
+@pytest.mark.parametrize("over", ["determined", "settled"])
+def test_unknown_market_that_is_over_asks_for_nothing(over: str) -> None:
+    store = FeedStore()
+    store.add_lifecycle(wire.frame(wire.lifecycle(over, "KXOLD", result="yes")))  # type: ignore[arg-type]
+    assert store.flush(status=STATUS, now=NOW)
+    assert store.take_unknown() == []
+
+
+def test_news_with_a_time_that_is_none_is_told_and_holds_up_nothing() -> None:
+    market = factories.market(status="active")
+    store = FeedStore()
+    for frame in (
+        wire.lifecycle("close_date_updated", market.ticker, close_ts=10**15),
+        wire.lifecycle("deactivated", market.ticker),
+    ):
+        store.add_lifecycle(wire.frame(frame))  # type: ignore[arg-type]
+    assert store.flush(status=STATUS, now=NOW)
+    market.refresh_from_db()
+    assert market.status == "inactive"
+    assert store.flush(status=STATUS, now=NOW)
+    assert SystemEvent.objects.get().code == "ROW_REFUSED"
 
 
 def test_events_of_a_kind_are_held_back_for_a_minute_and_counted() -> None:

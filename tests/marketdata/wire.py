@@ -129,5 +129,9 @@ def subscribed(channel: str, sid: int, command: int = 1) -> bytes:
     return json.dumps({"id": command, "type": "subscribed", "msg": {"channel": channel, "sid": sid}}).encode()
 
 
+def error(code: int, message: str, *, sid: int) -> bytes:
+    return json.dumps({"id": 1, "sid": sid, "type": "error", "msg": {"code": code, "msg": message}}).encode()
+
+
 def frame(data: bytes) -> Frame:
     return Decoder(use_yes_price=True).decode(data)

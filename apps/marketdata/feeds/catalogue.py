@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from datetime import datetime
 from django.conf import settings
 from django.utils import timezone
 
-from apps.gateway.errors import NotFound
+from apps.gateway.errors import BadMessage, NotFound
 from apps.gateway.kalshi import models as wire
 from apps.gateway.kalshi.rest import KalshiRest
 from apps.marketdata.connection import kalshi_rest
@@ -21,6 +22,7 @@ from apps.marketdata.services import CatalogueBatch, CatalogueReport, catalogue_
 _TICKERS_PER_CALL = 100
 # The whole list is one answer of about 14,000 rows; below this many it is cheaper to ask one by one.
 _SERIES_ONE_BY_ONE = 40
+_REASON_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,10 @@ async def catalogue_fetch(
 ) -> CatalogueBatch:
     """Open events with their markets, their series, and what became of `known` markets no longer among them.
 
-    Raises the gateway's errors; nothing partial is returned.
+    Raises the gateway's errors; then nothing is returned. A row or a series that cannot be read is left out, the
+    series' events with it, and named in `unreadable`.
     """
+    refused = Counter(rest.refused_rows)
     events: dict[str, wire.Event] = {}
     markets: dict[str, wire.Market] = {}
     async with aclosing(_open_events(rest, scope)) as found:
@@ -53,14 +57,28 @@ async def catalogue_fetch(
             markets.update({m.ticker: m for m in event.markets or ()})
             if sum(m.status == "active" for m in markets.values()) >= scope.market_cap:
                 break
-    missing = sorted(set(known).difference(markets))
-    for start in range(0, len(missing), _TICKERS_PER_CALL):
-        part = ",".join(missing[start : start + _TICKERS_PER_CALL])
-        async for market in rest.markets(tickers=part):
-            markets[market.ticker] = market
-    series = await _series(rest, sorted({e.series_ticker for e in events.values()}))
-    gone = [ticker for ticker in missing if ticker not in markets]
-    return CatalogueBatch(asked_at, series, list(events.values()), list(markets.values()), gone)
+    named, gone = await _by_name(rest, sorted(set(known).difference(markets)))
+    markets.update(named)
+    series, unreadable = await _series(rest, sorted({e.series_ticker for e in events.values()}))
+    usable = [e for e in events.values() if e.series_ticker not in unreadable]
+    for reason, count in (Counter(rest.refused_rows) - refused).items():
+        unreadable[reason] = f"{count} rows left out"
+    return CatalogueBatch(asked_at, series, usable, list(markets.values()), gone, unreadable)
+
+
+async def _by_name(rest: KalshiRest, tickers: Sequence[str]) -> tuple[dict[str, wire.Market], list[str]]:
+    """These markets as far as the exchange still knows them, and those that are gone."""
+    markets: dict[str, wire.Market] = {}
+    gone: list[str] = []
+    for start in range(0, len(tickers), _TICKERS_PER_CALL):
+        part = tickers[start : start + _TICKERS_PER_CALL]
+        refused = rest.refused_rows.total()
+        found = {market.ticker: market async for market in rest.markets(tickers=",".join(part))}
+        markets.update(found)
+        if rest.refused_rows.total() == refused:
+            gone += [ticker for ticker in part if ticker not in found]
+        # Else the exchange knows one of those that are missing here, and nobody can say which.
+    return markets, gone
 
 
 async def _open_events(rest: KalshiRest, scope: CatalogueScope) -> AsyncGenerator[wire.Event]:
@@ -69,18 +87,22 @@ async def _open_events(rest: KalshiRest, scope: CatalogueScope) -> AsyncGenerato
             yield event
 
 
-async def _series(rest: KalshiRest, tickers: Sequence[str]) -> Sequence[wire.Series]:
+async def _series(rest: KalshiRest, tickers: Sequence[str]) -> tuple[Sequence[wire.Series], dict[str, str]]:
+    """What is known of these series, and why some of them cannot be read."""
     if len(tickers) > _SERIES_ONE_BY_ONE:
         wanted = set(tickers)
-        return [s for s in await rest.series_list() if s.ticker in wanted]
-    found = []
+        return [s for s in await rest.series_list() if s.ticker in wanted], {}
+    found: list[wire.Series] = []
+    unreadable: dict[str, str] = {}
     for ticker in tickers:
         try:
             found.append(await rest.series(ticker))
         except NotFound:
             # Its events are then refused by name when the batch is stored.
             continue
-    return found
+        except BadMessage as e:
+            unreadable[ticker] = f"the series cannot be read: {e}"[:_REASON_LENGTH]
+    return found, unreadable
 
 
 def catalogue_refresh(*, make_rest: Callable[[], KalshiRest] = kalshi_rest) -> CatalogueReport:

@@ -6,13 +6,14 @@ Whatever cannot be trusted makes the market's book unquotable until its next sna
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from apps.engine.booksets import BookSet
 from apps.engine.errors import BadNumber
-from apps.engine.grid import PriceGrid, price_grid
+from apps.engine.grid import PriceGrid, PriceRange, price_grid
 from apps.engine.types import Ticker
 from apps.gateway.errors import GatewayError
 from apps.gateway.kalshi.frames import (
@@ -27,7 +28,7 @@ from apps.gateway.kalshi.frames import (
     UnsubscribedFrame,
 )
 from apps.governance.choices import Severity
-from apps.marketdata.mapping import at_ns, book_row
+from apps.marketdata.mapping import at_ns, at_s, book_row
 from apps.marketdata.models import BookSnapshot
 from apps.marketdata.selectors import OpenMarket
 from apps.marketdata.services.feeds import SeenTrade
@@ -62,7 +63,7 @@ class KalshiFeed:
     def __init__(self, store: FeedStore) -> None:
         self._store = store
         self._grids: dict[Ticker, PriceGrid] = {}
-        self._market_ids: dict[Ticker, int] = {}
+        self._markets: dict[Ticker, OpenMarket] = {}
         self._changed: set[Ticker] = set()
         self._sampled_at: dict[Ticker, float] = {}
         self.books = BookSet(self._grids.get)
@@ -72,17 +73,17 @@ class KalshiFeed:
 
     @property
     def tickers(self) -> Collection[Ticker]:
-        return self._market_ids.keys()
+        return self._markets.keys()
 
     def set_scope(self, markets: Iterable[OpenMarket]) -> ScopeChange:
         """Follow exactly these markets. One without a usable grid is followed, but its book stays unquotable."""
         wanted = {m.ticker: m for m in markets}
-        removed = tuple(sorted(set(self._market_ids).difference(wanted)))
-        added = tuple(sorted(set(wanted).difference(self._market_ids)))
+        removed = tuple(sorted(set(self._markets).difference(wanted)))
+        added = tuple(sorted(set(wanted).difference(self._markets)))
         for ticker in removed:
             self._forget(ticker)
         for ticker, market in wanted.items():
-            self._market_ids[ticker] = market.market_id
+            self._markets[ticker] = market
             if market.grid is not None:
                 self._set_grid(ticker, market.grid)
             else:
@@ -91,7 +92,7 @@ class KalshiFeed:
 
     def _forget(self, ticker: Ticker) -> None:
         self.books.forget(ticker)
-        self._market_ids.pop(ticker, None)
+        self._markets.pop(ticker, None)
         self._grids.pop(ticker, None)
         self._sampled_at.pop(ticker, None)
         self._changed.discard(ticker)
@@ -123,7 +124,7 @@ class KalshiFeed:
         return [] if sid is None else [t for t in self.books.needs_resync(sid) if t in self._grids]
 
     def has_quotable_book(self) -> bool:
-        return any(self.books.unquotable_reason(t) is None for t in self._market_ids)
+        return any(self.books.unquotable_reason(t) is None for t in self._markets)
 
     def on_refused(self, error: GatewayError, recv_ns: int) -> None:
         """A frame nobody can read. Its sequence number is unknown, so the next good one of its sid shows a gap."""
@@ -151,14 +152,14 @@ class KalshiFeed:
         self.last_frame_ns = recv_ns
 
     def _on_snapshot(self, frame: SnapshotFrame, _: int) -> None:
-        if frame.book.ticker not in self._market_ids:
+        if frame.book.ticker not in self._markets:
             self._sequenced(frame)
             return
         self.books.on_snapshot(frame.sid, frame.seq, frame.book)
         self._changed.add(frame.book.ticker)
 
     def _on_delta(self, frame: DeltaFrame, _: int) -> None:
-        if frame.ticker not in self._market_ids:
+        if frame.ticker not in self._markets:
             # It has left the scope, and the exchange has not yet heard so.
             self._sequenced(frame)
         elif self.books.on_delta(frame.sid, frame.seq, frame):
@@ -171,17 +172,26 @@ class KalshiFeed:
     def _on_lifecycle(self, frame: LifecycleFrame, _: int) -> None:
         self._sequenced(frame)
         self._store.add_lifecycle(frame)
-        if frame.ticker is None or frame.price_ranges is None or frame.ticker not in self._market_ids:
+        market = self._markets.get(frame.ticker or "")
+        if market is None:
             return
+        if frame.close_ts is not None:
+            # A time that is none is told where the frame is stored.
+            with suppress(BadNumber):
+                self._markets[market.ticker] = replace(market, close_at=at_s(frame.close_ts))
+        if frame.price_ranges is not None:
+            self._on_price_ranges(market.ticker, frame.price_ranges)
+
+    def _on_price_ranges(self, ticker: Ticker, ranges: Sequence[PriceRange]) -> None:
         try:
-            self._set_grid(frame.ticker, price_grid(frame.price_ranges))
+            self._set_grid(ticker, price_grid(ranges))
         except BadNumber:
-            self._drop_grid(frame.ticker, "GridInvalid")
+            self._drop_grid(ticker, "GridInvalid")
 
     def _on_subscribed(self, frame: SubscribedFrame, _: int) -> None:
         self.sids[frame.channel] = frame.sid
         if frame.channel == BOOK_CHANNEL:
-            self.expect(self._market_ids)
+            self.expect(self._markets)
 
     def _on_unsubscribed(self, frame: UnsubscribedFrame, _: int) -> None:
         self._sequenced(frame)
@@ -216,7 +226,7 @@ class KalshiFeed:
             self.books.on_sequenced(sid, seq)
 
     def sample(self, *, now: datetime, monotonic: float, every_s: float, depth: int, limit: int) -> list[BookSnapshot]:
-        """Books that changed since their last sample and are due again, at most `limit` of them."""
+        """Books of open markets that changed since their last sample and are due again, at most `limit` of them."""
         rows: list[BookSnapshot] = []
         for ticker in list(self._changed):
             if len(rows) >= limit:
@@ -225,10 +235,10 @@ class KalshiFeed:
             if last is not None and monotonic - last < every_s:
                 continue
             self._changed.discard(ticker)
-            book, market_id = self.books.book(ticker), self._market_ids.get(ticker)
-            if book is not None and book.is_quotable and market_id is not None:
+            book, market = self.books.book(ticker), self._markets.get(ticker)
+            if book is not None and book.is_quotable and market is not None and now < market.close_at:
                 self._sampled_at[ticker] = monotonic
-                rows.append(book_row(book, market_id, now, depth))
+                rows.append(book_row(book, market.market_id, now, depth))
         return rows
 
 

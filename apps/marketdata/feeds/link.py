@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from apps.gateway.clock import Clock
 from apps.gateway.errors import BadMessage, GatewayError, NotConnected
 from apps.gateway.kalshi.frames import SubscribedFrame
-from apps.gateway.kalshi.subscriptions import Channels
 from apps.gateway.kalshi.ws import Connected, Disconnected, KalshiSocket
 from apps.gateway.kalshi.ws import Event as SocketEvent
 from apps.governance.choices import Severity
 from apps.marketdata.mapping import at_ns
 from apps.marketdata.recorder import Recorder
 
-from .kalshi import BOOK_CHANNEL, LIFECYCLE_CHANNEL, MARKET_CHANNELS, KalshiFeed
+from .kalshi import BOOK_CHANNEL, LIFECYCLE_CHANNEL, KalshiFeed
 from .resync import ResyncPlanner
 from .store import FeedStore
+from .subscription import MarketSubscription, parts
 
-TICKERS_PER_COMMAND = 500
-CONFIRM_WITHIN_S = 10.0
 RESTART_PAUSE_S = 1.0
 HOPELESS_AFTER = 4
 
@@ -48,12 +46,11 @@ class KalshiLink:
         self._store = store
         self._clock = clock
         self._planner = ResyncPlanner()
+        self._subscription = MarketSubscription(feed, self._planner, clock)
         self._stopping = False
         self._end = asyncio.Event()
         self._socket: KalshiSocket | None = None
-        self._books: Channels | None = None
         self._connection_id = ""
-        self._connected_s = 0.0
         self._restart_reason: str | None = None
         self.gap = asyncio.Event()
         self.connections = 0
@@ -88,9 +85,9 @@ class KalshiLink:
         while not self._stopping:
             self._end.clear()
             self._socket = self._make_socket()
-            self._books = None
+            self._subscription.forget()
             await self._socket.subscribe([LIFECYCLE_CHANNEL])
-            await self.follow()
+            await self._follow()
             try:
                 await self._socket.run(self.on_event, self._end)
             except GatewayError as e:
@@ -110,7 +107,7 @@ class KalshiLink:
             self._on_connected(event, recv_ns)
             return
         if isinstance(event, Disconnected):
-            self._on_disconnected(event, recv_ns)
+            await self._on_disconnected(event, recv_ns)
             return
         if not self._recorder.record(recv_ns, self._connection_id, raw):
             self._store.report(
@@ -132,7 +129,7 @@ class KalshiLink:
 
     def _on_connected(self, event: Connected, recv_ns: int) -> None:
         self._connection_id = event.connection_id
-        self._connected_s = self._clock.monotonic()
+        self._subscription.begin()
         self._restart_reason = None
         self.connections += 1
         self.connected_at = at_ns(recv_ns)
@@ -147,18 +144,21 @@ class KalshiLink:
                 connections=self.connections,
             )
 
-    def _on_disconnected(self, event: Disconnected, recv_ns: int) -> None:
+    async def _on_disconnected(self, event: Disconnected, recv_ns: int) -> None:
         self._feed.on_connection_change()
         if not self._stopping:
             reason = self._restart_reason or event.reason
             self._store.report(
                 "FEED_DISCONNECTED", Severity.WARNING, f"the connection ended: {reason}"[:500], at=at_ns(recv_ns)
             )
+            # What is asked for again first is the scope, not a market kept from before that may be unknown by then.
+            await self._follow()
 
     async def step(self) -> None:
         """Bring the subscriptions to the feed's scope, ask for books that need it, notice what is stuck."""
+        self.gap.clear()
         try:
-            await self.follow()
+            await self._follow()
             await self._resync()
         except NotConnected:
             # The socket itself has noticed or is about to, and makes everything anew.
@@ -166,38 +166,14 @@ class KalshiLink:
         if self._is_stuck():
             self.restart("the exchange did not confirm the subscriptions")
 
-    async def follow(self) -> None:
-        """Subscribe to what the feed's scope has and the subscription lacks, and the reverse."""
-        socket, wanted = self._socket, set(self._feed.tickers)
-        if socket is None or (socket.is_connected and not self._is_settled()):
-            # A change asked for before the last one is confirmed would have no subscription to go to.
-            return
-        if self._books is None:
-            if wanted:
-                self._books = await socket.subscribe(MARKET_CHANNELS, sorted(wanted)[:TICKERS_PER_COMMAND])
-            return
-        if not wanted:
-            books, self._books = self._books, None
-            await socket.unsubscribe(books)
-            return
-        have = set(self._books.tickers)
-        for part in _parts(sorted(have - wanted)):
-            await socket.delete_markets(self._books, part)
-        for part in _parts(sorted(wanted - have)):
-            await socket.add_markets(self._books, part)
-            self._feed.expect(part)
-            self._planner.subscribed(part, self._clock.monotonic())
-
-    def _is_settled(self) -> bool:
-        """Whether the exchange has confirmed every channel we asked for on this connection."""
-        confirmed = self._feed.sids
-        books = self._books is None or all(c in confirmed for c in self._books.channels)
-        return books and LIFECYCLE_CHANNEL in confirmed
+    async def _follow(self) -> None:
+        if self._socket is not None:
+            await self._subscription.follow(self._socket)
 
     def _is_stuck(self) -> bool:
-        if not self.is_connected or self._clock.monotonic() - self._connected_s < CONFIRM_WITHIN_S:
+        if not self.is_connected:
             return False
-        return not self._is_settled() or (
+        return self._subscription.is_overdue() or (
             self._planner.most_asked() >= HOPELESS_AFTER and not self._feed.has_quotable_book()
         )
 
@@ -206,10 +182,5 @@ class KalshiLink:
         if self._socket is None or sid is None or not self.is_connected:
             return
         due = self._planner.due(self._feed.stale_books(), self._clock.monotonic())
-        for part in _parts(due):
+        for part in parts(due):
             await self._socket.resync(sid, part)
-
-
-def _parts(tickers: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(tickers), TICKERS_PER_COMMAND):
-        yield tickers[start : start + TICKERS_PER_COMMAND]

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
+from apps.engine.errors import BadNumber
 from apps.gateway.kalshi.frames import LifecycleFrame
 from apps.governance.choices import Severity
 from apps.governance.services import system_event_record
@@ -35,6 +36,8 @@ from .events import SOURCE, EventDraft, EventLimiter
 
 _T = TypeVar("_T")
 AWAY = (OperationalError, InterfaceError)
+# An unknown market of which this is the news is nothing to follow any more.
+_OVER = ("determined", "settled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,9 @@ class FeedStore:
         self._dropped_told = 0
         self._away_since: datetime | None = None
         self.problem: str | None = None
-        self.catalogue_wanted = False
+        # Filled on the thread that writes and emptied by another, hence a deque.
+        self._unknown: deque[str] = deque(maxlen=limits.lifecycle)
+        self._has_news = False
 
     @property
     def waiting(self) -> int:
@@ -130,6 +135,15 @@ class FeedStore:
     def report(self, code: str, severity: Severity, message: str, *, at: datetime, **details: object) -> None:
         """A system event, unless one of this code was stored within the last minute."""
         self.add_event(self._limiter.admit(code, severity, message, at=at, details=details))
+
+    def take_unknown(self) -> list[str]:
+        """Markets and events the socket spoke of and the catalogue lacks, since the last call."""
+        return [self._unknown.popleft() for _ in range(len(self._unknown))]
+
+    def take_news(self) -> bool:
+        """Whether anything was stored since the last call that may change what is followed."""
+        has_news, self._has_news = self._has_news, False
+        return has_news
 
     def flush(self, *, status: FeedStatus, now: datetime) -> bool:
         """Write everything that waits, then the feed's row. False, with `problem`, while the database is away."""
@@ -195,12 +209,16 @@ class FeedStore:
             try:
                 market_lifecycle_apply(frame=frame, now=now)
             except MarketUnknown:
-                self.catalogue_wanted = True
+                if frame.event_type not in _OVER:
+                    self._unknown.append(frame.ticker or frame.event_ticker or "")
+            except BadNumber as e:
+                self.report("ROW_REFUSED", Severity.WARNING, f"news of {frame.ticker}: {e}"[:500], at=now)
+        self._has_news = True
 
     def _store_trades(self, trades: Sequence[SeenTrade], now: datetime) -> None:
         refused = public_trades_store(trades=trades)
         if refused:
-            self.catalogue_wanted = True
+            self._unknown.extend({t.trade.ticker for t in trades if t.trade.trade_id in refused})
             self.report(
                 "TRADES_NOT_STORED",
                 Severity.WARNING,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -66,7 +66,8 @@ _Row = TypeVar("_Row", Series, Event, Market)
 class CatalogueBatch:
     """What one reading of the exchange's catalogue found. `asked_at` is when the first request left.
 
-    `gone` are markets that were asked for by name and that the exchange no longer knows.
+    `gone` are markets that were asked for by name and that the exchange no longer knows; `unreadable` is what it
+    sent and nobody can read, with why.
     """
 
     asked_at: datetime
@@ -74,6 +75,7 @@ class CatalogueBatch:
     events: Sequence[wire.Event] = ()
     markets: Sequence[wire.Market] = ()
     gone: Sequence[str] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -116,7 +118,7 @@ def catalogue_sync(*, batch: CatalogueBatch, now: datetime) -> CatalogueReport:
     A market that the socket has changed since `asked_at` keeps what the socket said: the exchange's read side
     lags behind. A market whose grid makes no sense is stored and named in `invalid_grids`.
     """
-    report = CatalogueReport()
+    report = CatalogueReport(refused=dict(batch.unreadable))
     _sync_series(batch, now, report)
     _sync_events(batch, now, report)
     _sync_markets(batch, now, report)
@@ -209,6 +211,7 @@ def market_lifecycle_apply(*, frame: LifecycleFrame, now: datetime) -> bool:
 
     1. news we have no column for, or of a kind we do not know: False
     2. news about a market or event the catalogue lacks: `MarketUnknown`; the next sync brings it whole
+    3. news with a time that is none: `BadNumber`
     """
     if frame.type == "event_fee_update":
         return _apply_fee(frame, now)
