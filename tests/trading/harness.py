@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.db import connections
 
 from apps.engine.types import BookSnapshot, Fill, Side
 from apps.gateway.kalshi.frames import DeltaFrame, FillFrame, SnapshotFrame
@@ -111,6 +112,7 @@ async def running(account: Account, venue: FakeVenue | None = None) -> AsyncIter
     finally:
         stage.stop.set()
         await asyncio.wait_for(task, 20)
+        await sync_to_async(connections.close_all)()
 
 
 query = sync_to_async
