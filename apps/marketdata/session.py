@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from apps.core.database_thread import DatabaseThread
 from apps.core.leases import LeaseLost
 from apps.gateway.clock import Clock
 from apps.gateway.kalshi.rest import KalshiRest
@@ -27,7 +28,6 @@ from .feeds.lease import LeaseKeeper
 from .feeds.link import KalshiLink
 from .feeds.scope import FollowPace, ScopeFollower
 from .feeds.store import AWAY, FeedStore
-from .feeds.threads import DatabaseThread
 from .mapping import at_ms, at_ns
 from .recorder import Recorder, RecorderConfig
 from .services import FeedStatus, recordings_recover

@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError, connections
 
+from apps.core.database_thread import DatabaseThread
 from apps.core.leases import LeaseLost, lease_acquire, lease_is_held
 from apps.core.models import Lease
 from apps.gateway.errors import ConnectFailed
@@ -22,7 +23,6 @@ from apps.marketdata.feeds import scope as scope_module
 from apps.marketdata.feeds import store as store_module
 from apps.marketdata.feeds.lease import LeaseKeeper
 from apps.marketdata.feeds.scope import FollowPace
-from apps.marketdata.feeds.threads import DatabaseThread
 from apps.marketdata.mapping import at_ms
 from apps.marketdata.models import BookSnapshot, Feed, Market, PublicTrade, Recording
 from apps.marketdata.session import Clients, MarketDataSession, SessionConfig

@@ -159,7 +159,7 @@ async def test_while_the_database_is_away_nothing_is_sent_and_no_fill_is_lost(
         works = journal.commit
 
         async def away(fn: Any, *args: Any, **kwargs: Any) -> Any:
-            await journal._note_away(OperationalError("server closed the connection"))
+            journal._note_away(OperationalError("server closed the connection"))
             raise OperationalError("server closed the connection")
 
         monkeypatch.setattr(journal, "commit", away)

@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Protocol
 
+from apps.core.database_thread import AWAY
 from apps.core.leases import LeaseLost, lease_acquire, lease_release, lease_renew
-
-from .store import AWAY
 
 
 class Runner(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from apps.core.database_thread import AWAY, DatabaseThread
 from apps.gateway.clock import Clock
 from apps.gateway.errors import GatewayError
 from apps.gateway.kalshi.rest import KalshiRest
@@ -16,8 +17,7 @@ from apps.marketdata.services import CatalogueBatch, catalogue_sync
 
 from .catalogue import CatalogueScope, catalogue_fetch
 from .kalshi import KalshiFeed
-from .store import AWAY, FeedStore
-from .threads import DatabaseThread
+from .store import FeedStore
 from .wanted import WantedMarkets
 
 

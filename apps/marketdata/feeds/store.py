@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, transaction
 
+from apps.core.database_thread import AWAY
 from apps.engine.errors import BadNumber
 from apps.gateway.kalshi.frames import LifecycleFrame
 from apps.governance.choices import Severity
@@ -35,7 +36,6 @@ from apps.marketdata.services.feeds import SeenTrade
 from .events import SOURCE, EventDraft, EventLimiter
 
 _T = TypeVar("_T")
-AWAY = (OperationalError, InterfaceError)
 # An unknown market of which this is the news is nothing to follow any more.
 _OVER = ("determined", "settled")
 

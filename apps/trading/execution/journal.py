@@ -10,12 +10,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, connection, connections
+from django.db import connection
+
+from apps.core.database_thread import AWAY, DatabaseThread
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,6 @@ RETRY_MIN_S, RETRY_MAX_S = 0.1, 2.0
 # because an intent may have to wait for it.
 GATHER_S = 0.01
 BATCH = 10
-AWAY = (OperationalError, InterfaceError)
 
 
 @dataclass(slots=True)
@@ -46,8 +46,8 @@ class Journal:
     """`commit` tries once and raises; `post` queues a fact that is retried while the database is away."""
 
     def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal", initializer=_leave_checkpoints)
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
+        self._writer = DatabaseThread("journal", initializer=_leave_checkpoints)
+        self._reader = DatabaseThread("journal-reader")
         self._facts: deque[Callable[[], Any] | _Batch] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -60,12 +60,11 @@ class Journal:
         return len(self._facts)
 
     async def commit(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs `fn` on the journal's thread. A lost connection is dropped so that the next try opens a new one."""
-        loop = asyncio.get_running_loop()
+        """Runs `fn` on the journal's thread; raises what it raises."""
         try:
-            result = await loop.run_in_executor(self._executor, partial(fn, *args, **kwargs))
+            result = await self._writer(fn, *args, **kwargs)
         except AWAY as error:
-            await self._note_away(error)
+            self._note_away(error)
             raise
         self.away_since = None
         return result
@@ -76,12 +75,7 @@ class Journal:
 
     async def read(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a long read on a thread of its own, so that no intent waits behind it."""
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._reader, partial(fn, *args, **kwargs))
-        except AWAY:
-            await loop.run_in_executor(self._reader, _drop_connection)
-            raise
+        return await self._reader(fn, *args, **kwargs)
 
     def post(self, fn: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
         """Queues a fact; facts are stored in the order in which they were posted."""
@@ -128,25 +122,16 @@ class Journal:
             self._wake.clear()
             self._idle.set()
 
-    async def close(self) -> None:
-        """Closes the thread's connection; facts not stored by then are reported by `backlog`."""
-        loop = asyncio.get_running_loop()
-        for executor in (self._executor, self._reader):
-            await loop.run_in_executor(executor, connections.close_all)
-            executor.shutdown(wait=False)
+    def close(self) -> None:
+        """Closes both threads; facts not stored by then are reported by `backlog`."""
+        self._writer.close()
+        self._reader.close()
 
-    async def _note_away(self, error: Exception) -> None:
-        loop = asyncio.get_running_loop()
+    def _note_away(self, error: Exception) -> None:
         if self.away_since is None:
-            self.away_since = loop.time()
+            self.away_since = asyncio.get_running_loop().time()
             log.warning("database away: %s", error)
         self.last_error = str(error).splitlines()[0] if str(error) else type(error).__name__
-        await loop.run_in_executor(self._executor, _drop_connection)
-
-
-def _drop_connection() -> None:
-    if not connection.in_atomic_block:
-        connection.close()
 
 
 def _leave_checkpoints() -> None:

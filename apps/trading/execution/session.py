@@ -93,7 +93,7 @@ class Session:
             await self._abandon()
         await self._close(state, reason)
         journal_task.cancel()
-        await context.journal.close()
+        context.journal.close()
         return state
 
     async def _abandon(self) -> None:
@@ -224,7 +224,7 @@ async def open_session(*, account: Account, holder: str, parts: Parts) -> Sessio
         session_open, account=account, holder=holder, now=from_ms(parts.clock.now_ms())
     )
     if row is None:
-        await journal.close()
+        journal.close()
         return None
     desks: dict[Ticker, MarketDesk] = {}
     context = SessionContext(
