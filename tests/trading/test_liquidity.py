@@ -18,10 +18,10 @@ def test_a_stretch_is_the_time_weighted_mean_of_what_stood_in_it() -> None:
     assert meter.observe(Standing(20_000_000, 0, 100, 400), 2_000, 7) is None
     done = meter.observe(NOTHING, 5_000, 7)
     assert done is not None
-    assert (done.ended_at - done.started_at).total_seconds() == 4
-    assert done.bid_dollars == Decimal("17.500000")
-    assert done.spread_with == Decimal("0.01250000")
-    assert done.spread_without == Decimal("0.04000000")
+    assert (done["ended_at"] - done["started_at"]).total_seconds() == 4
+    assert done["bid_dollars"] == Decimal("17.500000")
+    assert done["spread_with"] == Decimal("0.01250000")
+    assert done["spread_without"] == Decimal("0.04000000")
 
 
 def test_a_book_with_an_empty_side_ends_the_stretch_and_has_no_spread() -> None:
@@ -31,8 +31,8 @@ def test_a_book_with_an_empty_side_ends_the_stretch_and_has_no_spread() -> None:
     second = meter.observe(NOTHING, 3_000, 7)
     assert first is not None
     assert second is not None
-    assert first.spread_with == Decimal("0.02")
-    assert (second.spread_with, second.spread_without, second.bid_dollars) == (None, None, Decimal(10))
+    assert first["spread_with"] == Decimal("0.02")
+    assert (second["spread_with"], second["spread_without"], second["bid_dollars"]) == (None, None, Decimal(10))
 
 
 def test_nothing_resting_makes_no_stretch() -> None:
@@ -52,6 +52,6 @@ def test_dollar_seconds_add_up_over_any_stretches(steps: list[tuple[int, int, in
         last = Standing(bid * 1_000_000, ask * 1_000_000, 100, 200)
         done = meter.observe(last, now, 7)
         if done is not None:
-            seconds = Decimal(str((done.ended_at - done.started_at).total_seconds()))
-            stored += (done.bid_dollars + done.ask_dollars) * seconds
+            seconds = Decimal(str((done["ended_at"] - done["started_at"]).total_seconds()))
+            stored += (done["bid_dollars"] + done["ask_dollars"]) * seconds
     assert abs(stored - Decimal(exact).scaleb(-9)) < Decimal("0.001")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from apps.core.rows import Values
 from apps.engine.types import Money, Price
 from apps.trading.mapping import from_ms
-from apps.trading.models import LiquidityInterval
 
 MAX_STRETCH_MS = 5_000
 
@@ -40,11 +40,11 @@ class LiquidityMeter:
         self._start_ms = 0
         self._sums = [0, 0, 0, 0]
 
-    def observe(self, standing: Standing, now_ms: int, session_id: int) -> LiquidityInterval | None:
+    def observe(self, standing: Standing, now_ms: int, session_id: int) -> Values | None:
         """The standing from `now_ms` on. Times must not go backward; an earlier one counts as the latest."""
         last = self._standing
         now_ms = max(now_ms, self._since_ms)
-        done: LiquidityInterval | None = None
+        done: Values | None = None
         if last is not None and last.is_resting:
             self._add(last, now_ms - self._since_ms)
             changes_kind = standing.has_spreads != last.has_spreads or not standing.is_resting
@@ -61,18 +61,18 @@ class LiquidityMeter:
         ):
             self._sums[i] += (value or 0) * elapsed_ms
 
-    def _finish(self, last: Standing, now_ms: int, session_id: int) -> LiquidityInterval | None:
+    def _finish(self, last: Standing, now_ms: int, session_id: int) -> Values | None:
         elapsed = now_ms - self._start_ms
         if elapsed <= 0:
             return None
         bid, ask, spread_with, spread_without = (Decimal(s) / elapsed for s in self._sums)
-        return LiquidityInterval(
-            session_id=session_id,
-            market_id=self.market_id,
-            started_at=from_ms(self._start_ms),
-            ended_at=from_ms(now_ms),
-            bid_dollars=round(bid.scaleb(-6), 6),
-            ask_dollars=round(ask.scaleb(-6), 6),
-            spread_with=round(spread_with.scaleb(-4), 8) if last.has_spreads else None,
-            spread_without=round(spread_without.scaleb(-4), 8) if last.has_spreads else None,
-        )
+        return {
+            "session_id": session_id,
+            "market_id": self.market_id,
+            "started_at": from_ms(self._start_ms),
+            "ended_at": from_ms(now_ms),
+            "bid_dollars": round(bid.scaleb(-6), 6),
+            "ask_dollars": round(ask.scaleb(-6), 6),
+            "spread_with": round(spread_with.scaleb(-4), 8) if last.has_spreads else None,
+            "spread_without": round(spread_without.scaleb(-4), 8) if last.has_spreads else None,
+        }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.core.rows import insert_rows
+from apps.core.rows import Values, insert_rows
 from apps.engine.orders import OrderStatus
 from apps.engine.types import ONE_DOLLAR, Price, Side
 from apps.trading.models import LiquidityInterval
@@ -17,7 +17,7 @@ NOTHING = Standing(0, 0, None, None)
 class Meters:
     def __init__(self, context: SessionContext) -> None:
         self._context = context
-        self._done: list[LiquidityInterval] = []
+        self._done: list[Values] = []
 
     def observe(self, desk: MarketDesk) -> None:
         """The market's standing from now on; called after every decision."""
@@ -26,7 +26,7 @@ class Meters:
     def flush(self) -> None:
         """Posts finished stretches."""
         if self._done:
-            self._context.journal.post(insert_rows, tuple(self._done))
+            self._context.journal.post(insert_rows, LiquidityInterval, tuple(self._done))
             self._done = []
 
     def forget(self, desk: MarketDesk) -> None:

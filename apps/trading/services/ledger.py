@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from apps.core.rows import insert_row, insert_rows
+from apps.core.rows import Values, insert_row, insert_rows
 from apps.engine.decimals import money_from_decimal, money_to_decimal, price_to_decimal, quantity_to_decimal
 from apps.engine.portfolio import Position as EnginePosition
 from apps.engine.ports import VenueSettlement
@@ -66,23 +66,24 @@ def fill_record(*, account_id: int, record: FillRecord) -> bool:
         if Fill.objects.filter(account_id=account_id, trade_id=fill.trade_id).exists():
             return False
         insert_row(
-            Fill(
-                account_id=account_id,
-                trade_id=fill.trade_id,
-                order_id=record.order_pk,
-                market_id=record.market_id,
-                side=fill.side.value,
-                price=price_to_decimal(fill.price),
-                quantity=quantity_to_decimal(fill.quantity),
-                fee=money_to_decimal(fill.fee),
-                predicted_fee=None if record.predicted_fee is None else money_to_decimal(record.predicted_fee),
-                is_taker=fill.is_taker,
-                source=record.source,
-                filled_at=filled_at,
-                received_at=record.received_at,
-            )
+            Fill,
+            {
+                "account_id": account_id,
+                "trade_id": fill.trade_id,
+                "order_id": record.order_pk,
+                "market_id": record.market_id,
+                "side": fill.side.value,
+                "price": price_to_decimal(fill.price),
+                "quantity": quantity_to_decimal(fill.quantity),
+                "fee": money_to_decimal(fill.fee),
+                "predicted_fee": None if record.predicted_fee is None else money_to_decimal(record.predicted_fee),
+                "is_taker": fill.is_taker,
+                "source": record.source.value,
+                "filled_at": filled_at,
+                "received_at": record.received_at,
+            },
         )
-        insert_rows(_cash_rows(account_id, record, filled_at))
+        insert_rows(CashEntry, _cash_rows(account_id, record, filled_at))
         _position_store(account_id, record.market_id, record.position, filled_at)
     return True
 
@@ -118,19 +119,19 @@ def settlement_record(*, account_id: int, record: SettlementRecord) -> bool:
     return True
 
 
-def _cash_rows(account_id: int, record: FillRecord, at: datetime) -> list[CashEntry]:
+def _cash_rows(account_id: int, record: FillRecord, at: datetime) -> list[Values]:
     entries = [(CashKind.TRADE, record.trade_cash, record.cash_after + record.fill.fee)]
     if record.fill.fee:
         entries.append((CashKind.FEE, -record.fill.fee, record.cash_after))
     return [
-        CashEntry(
-            account_id=account_id,
-            kind=kind,
-            reference=record.fill.trade_id,
-            amount=money_to_decimal(amount),
-            balance=money_to_decimal(balance),
-            at=at,
-        )
+        {
+            "account_id": account_id,
+            "kind": kind.value,
+            "reference": record.fill.trade_id,
+            "amount": money_to_decimal(amount),
+            "balance": money_to_decimal(balance),
+            "at": at,
+        }
         for kind, amount, balance in entries
     ]
 
@@ -139,4 +140,4 @@ def _position_store(account_id: int, market_id: int, position: EnginePosition, a
     """One writer per account, the holder of its lease: what is not there to update is not there at all."""
     values = {**position_fields(position), "updated_at": at}
     if not Position.objects.filter(account_id=account_id, market_id=market_id).update(**values):
-        insert_row(Position(account_id=account_id, market_id=market_id, **values))
+        insert_row(Position, {"account_id": account_id, "market_id": market_id, **values})

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Field
 
 from apps.core.leases import lease_check
-from apps.core.rows import insert_row, insert_rows
+from apps.core.rows import Values, insert_row, insert_rows
 from apps.engine.decimals import price_to_decimal, quantity_to_decimal
 from apps.engine.orders import OrderEventKind, OrderStatus
 from apps.engine.types import OrderIntent, Price, Quantity
@@ -87,7 +87,7 @@ def lease_name(account_id: int) -> str:
 
 def decisions_store(records: Sequence[tuple[int, DecisionRecord]]) -> None:
     """Decisions that led to no order, each with its session's key, many at a time."""
-    insert_rows(_decision_row(session_id, record) for session_id, record in records)
+    insert_rows(Decision, [_decision_row(session_id, record) for session_id, record in records])
 
 
 def orders_commit(*, session: TradingSession, records: Sequence[IntentRecord], now: datetime) -> dict[str, int]:
@@ -102,9 +102,9 @@ def orders_commit(*, session: TradingSession, records: Sequence[IntentRecord], n
         if any(r.denial is None for r in records):
             _require_tradable(session)
         for record in records:
-            decision_id = insert_row(_decision_row(session.pk, record.decision))
-            order_pk = insert_row(_order_row(session, record, decision_id, now))
-            insert_row(_first_event(order_pk, record, now))
+            decision_id = insert_row(Decision, _decision_row(session.pk, record.decision))
+            order_pk = insert_row(Order, _order_row(session, record, decision_id, now))
+            insert_row(OrderEvent, _first_event(order_pk, record, now))
             keys[record.intent.client_order_id] = order_pk
     return keys
 
@@ -112,7 +112,7 @@ def orders_commit(*, session: TradingSession, records: Sequence[IntentRecord], n
 def order_updates_store(updates: Sequence[OrderUpdate]) -> None:
     """Appends the events and moves each order to where its last one left it. Safe to repeat after a failure."""
     with transaction.atomic():
-        insert_rows(_event_row(u) for u in updates)
+        insert_rows(OrderEvent, [_event_row(u) for u in updates])
         with connection.cursor() as cursor:
             cursor.executemany(_UPDATE, [_update_values(u) for u in updates])
 
@@ -122,71 +122,75 @@ def _require_tradable(session: TradingSession) -> None:
         raise TradingBlocked(f"trading is halted for account {session.account.name} ({', '.join(halted)})")
 
 
-def _decision_row(session_id: int, r: DecisionRecord) -> Decision:
-    return Decision(
-        session_id=session_id,
-        config_id=r.config_id,
-        parameters_id=r.parameters_id,
-        market_id=r.market_id,
-        at=r.at,
-        trigger=r.trigger,
-        evaluations=r.evaluations,
-        best_bid=optional_price(r.best_bid),
-        best_ask=optional_price(r.best_ask),
-        best_bid_size=optional_quantity(r.best_bid_size),
-        best_ask_size=optional_quantity(r.best_ask_size),
-        position=quantity_to_decimal(r.position),
-        reason=r.reason,
-        bid_reason=r.bid_reason,
-        ask_reason=r.ask_reason,
-        bid_price=optional_price(r.bid[0]) if r.bid else None,
-        bid_quantity=optional_quantity(r.bid[1]) if r.bid else None,
-        ask_price=optional_price(r.ask[0]) if r.ask else None,
-        ask_quantity=optional_quantity(r.ask[1]) if r.ask else None,
-    )
+def _decision_row(session_id: int, r: DecisionRecord) -> Values:
+    return {
+        "session_id": session_id,
+        "config_id": r.config_id,
+        "parameters_id": r.parameters_id,
+        "market_id": r.market_id,
+        "at": r.at,
+        "trigger": r.trigger,
+        "evaluations": r.evaluations,
+        "best_bid": optional_price(r.best_bid),
+        "best_ask": optional_price(r.best_ask),
+        "best_bid_size": optional_quantity(r.best_bid_size),
+        "best_ask_size": optional_quantity(r.best_ask_size),
+        "position": quantity_to_decimal(r.position),
+        "reason": r.reason,
+        "bid_reason": r.bid_reason,
+        "ask_reason": r.ask_reason,
+        "bid_price": optional_price(r.bid[0]) if r.bid else None,
+        "bid_quantity": optional_quantity(r.bid[1]) if r.bid else None,
+        "ask_price": optional_price(r.ask[0]) if r.ask else None,
+        "ask_quantity": optional_quantity(r.ask[1]) if r.ask else None,
+    }
 
 
-def _order_row(session: TradingSession, r: IntentRecord, decision_id: int, now: datetime) -> Order:
+def _order_row(session: TradingSession, r: IntentRecord, decision_id: int, now: datetime) -> Values:
     intent, denied = r.intent, r.denial is not None
-    return Order(
-        client_order_id=intent.client_order_id,
-        account_id=session.account_id,
-        session=session,
-        config_id=r.decision.config_id,
-        parameters_id=r.decision.parameters_id,
-        decision_id=decision_id,
-        market_id=r.decision.market_id,
-        side=intent.side.value,
-        price=price_to_decimal(intent.price),
-        quantity=quantity_to_decimal(intent.quantity),
-        filled=Decimal(0),
-        remaining=Decimal(0) if denied else quantity_to_decimal(intent.quantity),
-        status=OrderStatus.DENIED if denied else OrderStatus.SUBMITTED,
-        time_in_force=intent.time_in_force.value,
-        post_only=intent.post_only,
-        expires_at=None if intent.expires_at_s is None else datetime.fromtimestamp(intent.expires_at_s, tz=now.tzinfo),
-        reason=r.reason,
-        best_bid=optional_price(r.decision.best_bid),
-        best_ask=optional_price(r.decision.best_ask),
-        outcome=r.denial or "",
-        created_at=now,
-        closed_at=now if denied else None,
-    )
+    return {
+        "client_order_id": intent.client_order_id,
+        "venue_order_id": None,
+        "account_id": session.account_id,
+        "session_id": session.pk,
+        "config_id": r.decision.config_id,
+        "parameters_id": r.decision.parameters_id,
+        "decision_id": decision_id,
+        "market_id": r.decision.market_id,
+        "side": intent.side.value,
+        "price": price_to_decimal(intent.price),
+        "quantity": quantity_to_decimal(intent.quantity),
+        "filled": Decimal(0),
+        "remaining": Decimal(0) if denied else quantity_to_decimal(intent.quantity),
+        "status": (OrderStatus.DENIED if denied else OrderStatus.SUBMITTED).value,
+        "time_in_force": intent.time_in_force.value,
+        "post_only": intent.post_only,
+        "expires_at": None
+        if intent.expires_at_s is None
+        else datetime.fromtimestamp(intent.expires_at_s, tz=now.tzinfo),
+        "reason": r.reason,
+        "best_bid": optional_price(r.decision.best_bid),
+        "best_ask": optional_price(r.decision.best_ask),
+        "outcome": r.denial or "",
+        "created_at": now,
+        "accepted_at": None,
+        "closed_at": now if denied else None,
+    }
 
 
-def _first_event(order_pk: int, r: IntentRecord, now: datetime) -> OrderEvent:
+def _first_event(order_pk: int, r: IntentRecord, now: datetime) -> Values:
     denied = r.denial is not None
-    return OrderEvent(
-        order_id=order_pk,
-        at=now,
-        kind=OrderEventKind.DENY if denied else OrderEventKind.SUBMIT,
-        source=EventSource.OWN,
-        status=OrderStatus.DENIED if denied else OrderStatus.SUBMITTED,
-        detail=r.denial_detail,
-    )
+    return {
+        "order_id": order_pk,
+        "at": now,
+        "kind": (OrderEventKind.DENY if denied else OrderEventKind.SUBMIT).value,
+        "source": EventSource.OWN.value,
+        "status": (OrderStatus.DENIED if denied else OrderStatus.SUBMITTED).value,
+        "detail": r.denial_detail,
+    }
 
 
-def _event_row(u: OrderUpdate) -> OrderEvent:
+def _event_row(u: OrderUpdate) -> Values:
     detail = {
         "filled": str(quantity_to_decimal(u.filled)),
         "remaining": str(quantity_to_decimal(u.remaining)),
@@ -194,7 +198,14 @@ def _event_row(u: OrderUpdate) -> OrderEvent:
     }
     if u.outcome:
         detail["outcome"] = u.outcome
-    return OrderEvent(order_id=u.order_pk, at=u.at, kind=u.kind, source=u.source, status=u.status, detail=detail)
+    return {
+        "order_id": u.order_pk,
+        "at": u.at,
+        "kind": u.kind.value,
+        "source": u.source.value,
+        "status": u.status.value,
+        "detail": detail,
+    }
 
 
 def _update_values(u: OrderUpdate) -> list[Any]:
