@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from apps.core.rows import Values, insert_row, insert_rows
 from apps.engine.decimals import money_from_decimal, money_to_decimal, price_to_decimal, quantity_to_decimal
@@ -17,6 +17,9 @@ from apps.engine.types import Money, Quantity
 from apps.trading.choices import CashKind, EventSource
 from apps.trading.mapping import from_ms, position_fields
 from apps.trading.models import CashEntry, Fill, Position, Settlement
+
+
+_SEEN = f"SELECT 1 FROM {Fill._meta.db_table} WHERE account_id = %s AND trade_id = %s"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def fill_record(*, account_id: int, record: FillRecord) -> bool:
     fill = record.fill
     filled_at = from_ms(fill.ts_ms)
     with transaction.atomic():
-        if Fill.objects.filter(account_id=account_id, trade_id=fill.trade_id).exists():
+        if _is_stored(account_id, fill.trade_id):
             return False
         insert_row(
             Fill,
@@ -86,6 +89,12 @@ def fill_record(*, account_id: int, record: FillRecord) -> bool:
         insert_rows(CashEntry, _cash_rows(account_id, record, filled_at))
         _position_store(account_id, record.market_id, record.position, filled_at)
     return True
+
+
+def _is_stored(account_id: int, trade_id: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_SEEN, [account_id, trade_id])
+        return cursor.fetchone() is not None
 
 
 def settlement_record(*, account_id: int, record: SettlementRecord) -> bool:
