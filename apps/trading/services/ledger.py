@@ -18,7 +18,6 @@ from apps.trading.choices import CashKind, EventSource
 from apps.trading.mapping import from_ms, position_fields
 from apps.trading.models import CashEntry, Fill, Position, Settlement
 
-
 _SEEN = f"SELECT 1 FROM {Fill._meta.db_table} WHERE account_id = %s AND trade_id = %s"  # noqa: S608
 
 
