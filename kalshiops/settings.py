@@ -136,8 +136,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
-DATETIME_FORMAT = "Y-m-d H:i:s"
-DATE_FORMAT = "Y-m-d"
+FORMAT_MODULE_PATH = ["kalshiops.formats"]
 
 STATIC_URL = "static/"
 STATIC_ROOT = RUN_DIR / "static"

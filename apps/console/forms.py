@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from apps.engine.errors import EngineError
-from apps.engine.strategies.params import ParamInfo, Unit, describe, params_from_mapping
+from apps.engine.strategies.params import ParamInfo, Params, Unit, describe, params_from_mapping
 from apps.engine.strategies.registry import strategy
 from apps.governance.choices import Vote
 from apps.risk.choices import Scope
@@ -99,7 +99,7 @@ class ParameterLine:
 
     @property
     def unit(self) -> str:
-        return UNITS.get(self.info.unit, self.info.unit.value)
+        return unit_words(self.info)
 
     @property
     def bounds(self) -> str:
@@ -113,8 +113,7 @@ class ParametersForm(ReasonForm):
 
     def __init__(self, *args: Any, config: StrategyConfig, in_force: ParameterSet | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        params_type = strategy(config.version.strategy.kernel).params_type
-        self._base = params_from_mapping(params_type(), in_force.values) if in_force else params_type()
+        self._base = _params(config, in_force)
         self._infos = describe(self._base)
         for info in self._infos:
             self.fields[info.name] = _parameter_field(info)
@@ -137,8 +136,27 @@ class ParametersForm(ReasonForm):
         return data
 
 
+def parameter_infos(config: StrategyConfig, in_force: ParameterSet) -> list[tuple[str, ParamInfo, str]]:
+    """Label, value with its meaning, and unit of each parameter that is in force."""
+    return [(parameter_label(info), info, unit_words(info)) for info in describe(_params(config, in_force))]
+
+
+def _params(config: StrategyConfig, in_force: ParameterSet | None) -> Params:
+    params_type = strategy(config.version.strategy.kernel).params_type
+    return params_from_mapping(params_type(), in_force.values) if in_force else params_type()
+
+
+def unit_words(info: ParamInfo) -> str:
+    return UNITS.get(info.unit, info.unit.value)
+
+
+def parameter_label(info: ParamInfo) -> str:
+    """The name as words; the unit has a column of its own."""
+    return info.name.removesuffix("_ms").replace("_", " ").capitalize()
+
+
 def _parameter_field(info: ParamInfo) -> forms.Field:
-    label = info.name.replace("_", " ").capitalize()
+    label = parameter_label(info)
     if info.unit is Unit.FLAG:
         return forms.ChoiceField(label=label, choices=[("true", "Yes"), ("false", "No")], initial=info.value)
     widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})

@@ -6,7 +6,7 @@ from django.template.loader import render_to_string
 
 from .state import Mission
 
-PARTS = ("banner", "status", "markets", "ladder", "orders", "fills", "positions", "decisions", "announce")
+PARTS = ("banner", "status", "markets", "ladder", "orders", "fills", "positions", "decisions", "incidents", "announce")
 
 
 def render_parts(mission: Mission) -> dict[str, str]:

@@ -10,17 +10,17 @@ from apps.trading.selectors import FillRow, OrderRow
 
 from .state import CashTile, FeedTile, LiveState, MarketRow, PnlTile, Quote, SessionTile, TradingTile
 
-_COUNTERS = (
-    "decisions",
-    "orders",
-    "fills",
-    "contracts_filled",
-    "denied",
-    "rejected",
-    "frames",
-    "seq_gaps",
-    "errors",
-)
+_COUNTERS = {
+    "decisions": "decisions",
+    "orders": "orders",
+    "fills": "fills",
+    "contracts_filled": "contracts filled",
+    "denied": "denied",
+    "rejected": "rejected",
+    "frames": "frames",
+    "seq_gaps": "sequence gaps",
+    "errors": "errors",
+}
 
 
 class UnreadableState(ValueError):
@@ -105,7 +105,12 @@ def _session(row: dict[str, Any], at: datetime) -> SessionTile:
 
 
 def counter_lines(counters: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((name.replace("_", " "), str(counters[name])) for name in _COUNTERS if name in counters)
+    return tuple((label, _counted(counters[name])) for name, label in _COUNTERS.items() if name in counters)
+
+
+def _counted(value: Any) -> str:
+    """Whole numbers with their thousands apart; anything else as it was sent."""
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _feed(row: dict[str, Any]) -> FeedTile:

@@ -13,8 +13,9 @@ from apps.risk.models import TradingState
 from apps.risk.scopes import scope_text
 from apps.risk.selectors import kill_run_latest, states_restricting
 from apps.trading.models import Account
-from apps.trading.selectors import account_default, decision_list, position_list
+from apps.trading.selectors import account_default, position_list
 
+from .decisions import decision_groups
 from .ladder import ladder_build
 from .live_state import UnreadableState, from_payload
 from .state import EventLine, Facts, KillLine, Ladder, LiveState, MarketRow, Mission, TradingTile
@@ -46,7 +47,7 @@ def facts_read(*, account: Account | None, now: datetime) -> Facts:
         events=_events(now),
         kill=_kill(),
         positions=position_list(account=account) if account else (),
-        decisions=decision_list(account=account) if account else (),
+        decisions=decision_groups(account=account),
     )
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from apps.trading.selectors import DecisionRow, FillRow, OrderRow, PositionRow
+from apps.trading.selectors import FillRow, OrderRow, PositionRow
+
+from .decisions import DecisionGroup
 
 LIVE_BOUND_S = 5
 """The session writes about four times a second; older than this is stale."""
@@ -190,7 +192,7 @@ class Facts:
     events: tuple[EventLine, ...]
     kill: KillLine | None
     positions: tuple[PositionRow, ...]
-    decisions: tuple[DecisionRow, ...]
+    decisions: tuple[DecisionGroup, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from .views import approvals, cash, kill, markets, mission, orders, parameters, 
 
 app_name = "console"
 urlpatterns: list[URLPattern] = [
+    path("favicon.ico", system.favicon),
     path("", mission.mission, name="mission"),
     path("kill/", kill.kill, name="kill"),
     path("kill/<int:key>/", kill.kill_run, name="kill-run"),

@@ -25,7 +25,14 @@ REASONS = {
 }
 QUOTING = frozenset({"joined_inside", "keep"})
 
+REQUESTS = {
+    "trading.parameters.change": "Change parameters",
+    "risk.resume": "Resume trading",
+    "risk.limit.change": "Change a limit",
+}
+
 _CODE = re.compile(r"[a-z0-9_]+")
+_ANSWER = re.compile(r"HTTP \d{3}: \w+: (?:.*: )?(.+)")
 
 LAMPS = {
     "running": "ok",
@@ -56,3 +63,9 @@ def in_words(code: str) -> str:
 def lamp(state: str) -> str:
     """ok, wait, warn, stop or idle; a state nobody knows is a warning."""
     return LAMPS.get(state, "warn")
+
+
+def outcome(text: str) -> str:
+    """How an order ended: our own codes in words, of an answer of the exchange the last clause."""
+    answer = _ANSWER.fullmatch(text)
+    return answer[1].capitalize() if answer else in_words(text)

@@ -31,10 +31,8 @@ class Publisher:
     def read(self, topic: str) -> dict[str, Any] | None:
         if self.is_silent or topic != "mission":
             return None
-        now = datetime.now(UTC).isoformat()
-        state = payload.mission(at=now)
-        state["cash"] |= {"own": self.cash, "at": now, "venue_at": now}
-        state["feed"]["last_frame_at"] = now
+        state = payload.of_now()
+        state["cash"] |= {"own": self.cash}
         return state
 
 
@@ -148,7 +146,7 @@ def test_one_proposes_and_another_approves(people: None, published: Publisher, s
     expect(craig.locator("main")).to_contain_text("Somebody else has to decide")
     expect(craig.locator("text=Approve and apply")).to_have_count(0)
     cliff.click("nav >> text=Approvals")
-    cliff.click("text=trading.parameters.change")
+    cliff.click("text=Change parameters")
     expect(cliff.locator(".diff tr.changed")).to_contain_text("0.0300")
     cliff.fill("[name=reason]", "Agreed, I have seen the spreads")
     cliff.click("text=Approve and apply")

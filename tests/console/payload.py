@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -103,6 +103,15 @@ def mission(**fields: Any) -> dict[str, Any]:
         "orders": [ORDER],
         "fills": [FILL],
     } | fields
+
+
+def of_now() -> dict[str, Any]:
+    """The same, of this moment, for pages whose clock cannot be held."""
+    at = datetime.now(UTC).isoformat()
+    state = mission(at=at)
+    state["cash"] |= {"at": at, "venue_at": at}
+    state["feed"]["last_frame_at"] = at
+    return state
 
 
 def book() -> dict[str, Any]:

@@ -52,7 +52,7 @@ async def test_pieces_come_at_once_and_only_changed_ones_after_a_nudge(topics: d
     connected, socket = await opened(dave, f"market={payload.TICKER}")
     assert connected
     first = await socket.receive_from()
-    assert first.count("hx-swap-oob") == 9
+    assert first.count("hx-swap-oob") == 10
     topics["mission"] = payload.mission(fills=[])
     await nudge()
     second = await socket.receive_from()
@@ -91,7 +91,7 @@ async def test_everything_is_sent_again_now_and_then(topics: dict[str, Any], mon
     dave = await database_sync_to_async(make.user)("dave")
     _, socket = await opened(dave)
     await socket.receive_from()
-    assert (await socket.receive_from()).count("hx-swap-oob") == 9
+    assert (await socket.receive_from()).count("hx-swap-oob") == 10
     await socket.disconnect()
 
 

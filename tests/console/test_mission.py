@@ -38,7 +38,7 @@ def test_the_page_shows_what_the_session_publishes(viewer: Client, topics: dict[
         "\N{MINUS SIGN}12.00",
         "4.00¢",
         "0.5700",
-        "$0.017500",
+        "$0.0175",
         "Quoting one tick inside",
         "bid: keeping what rests · ask: position at its maximum",
         "Spread under the minimum",
@@ -165,9 +165,19 @@ def test_htmx_gets_every_piece_marked_for_its_place(viewer: Client, topics: dict
     topics["mission"] = payload.mission()
     html = viewer.get("/", headers={"HX-Request": "true"}).content.decode()
     assert "<html" not in html
-    for part in ("environment", "status", "markets", "ladder", "orders", "fills", "positions", "decisions"):
+    for part in (
+        "environment",
+        "status",
+        "markets",
+        "ladder",
+        "orders",
+        "fills",
+        "positions",
+        "decisions",
+        "incidents",
+    ):
         assert f'id="{part}"' in html
-    assert html.count('hx-swap-oob="') == 9
+    assert html.count('hx-swap-oob="') == 10
 
 
 def test_titles_from_the_exchange_are_escaped(viewer: Client, topics: dict[str, Any]) -> None:

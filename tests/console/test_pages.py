@@ -194,13 +194,13 @@ def test_an_order_tells_its_life_from_the_decision_on(viewer: Client) -> None:
     make.order_event(order, at=NOW + timedelta(milliseconds=80), detail={"remaining": "10.00"})
     make.fill(order, fee=Decimal("0.017500"))
     html = page(viewer, "order", order.client_order_id)
-    for shown in ("0.5600 / 0.6000", "Position at its maximum", "12:00:00.080", "Reply to our request", "$0.017500"):
+    for shown in ("0.5600 / 0.6000", "Position at its maximum", "12:00:00.080", "Reply to our request", "$0.0175"):
         assert shown in html, shown
 
 
 def test_a_fee_that_differs_from_the_prediction_is_marked(viewer: Client) -> None:
     make.fill(fee=Decimal("0.02"), predicted_fee=Decimal("0.03"))
-    assert '<span class="lamp warn">$0.03</span>' in page(viewer, "fills")
+    assert '<span class="lamp warn">$0.0300</span>' in page(viewer, "fills")
 
 
 def test_cash_shows_the_walk_and_the_drift(viewer: Client) -> None:

@@ -11,12 +11,11 @@ from django.template import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from apps.console import words
+from apps.console import amounts, words
+from apps.console.amounts import MINUS, UNKNOWN
 
 register = template.Library()
-UNKNOWN = "\N{EM DASH}"
-MINUS = "\N{MINUS SIGN}"
-_CENT = Decimal("0.01")
+VENUE_TIME = "venue_ts_ms"
 
 
 @register.filter
@@ -40,23 +39,34 @@ def contracts(value: Decimal | None) -> str:
 def signed_contracts(value: Decimal | None) -> str:
     if value is None:
         return UNKNOWN
-    return f"{_sign(value)}{abs(value):,.2f}"
+    return f"{amounts.sign(value)}{abs(value):,.2f}"
 
 
 @register.filter
 def money(value: Decimal | None) -> str:
-    """Dollars: cents when that is exact, else all 6 decimals, never rounded."""
-    if value is None:
-        return UNKNOWN
-    places = 2 if value == value.quantize(_CENT) else 6
-    return f"{MINUS if value < 0 else ''}${abs(value):,.{places}f}"
+    """Dollars in cents; the exact amount is in the title."""
+    return UNKNOWN if value is None else amounts.rounded(value, amounts.negative(value))
 
 
 @register.filter
 def signed_money(value: Decimal | None) -> str:
-    if value is None:
-        return UNKNOWN
-    return f"{_sign(value)}{money(abs(value))}"
+    return UNKNOWN if value is None else amounts.rounded(value, amounts.sign(value))
+
+
+@register.filter
+def exact_money(value: Decimal | None) -> str:
+    """For a difference that must be seen whole: never rounded."""
+    return UNKNOWN if value is None else f"{amounts.sign(value)}{amounts.exact(value)}"
+
+
+@register.filter
+def fee(value: Decimal | None) -> str:
+    return UNKNOWN if value is None else f"{amounts.negative(value)}{amounts.fee(value)}"
+
+
+@register.filter
+def count(value: int | None) -> str:
+    return UNKNOWN if value is None else f"{value:,}"
 
 
 @register.filter
@@ -80,6 +90,30 @@ def in_words(code: str) -> str:
 
 
 @register.filter
+def request_words(action: str) -> str:
+    return words.REQUESTS.get(action, action)
+
+
+@register.filter
+def detail_name(name: str) -> str:
+    return "exchange's time" if name == VENUE_TIME else words.in_words(name).lower()
+
+
+@register.filter
+def detail_value(value: Any, name: str) -> str:
+    """A detail of an order's event: the exchange's milliseconds as a time, reasons in words, the rest as stored."""
+    if name == VENUE_TIME and isinstance(value, int):
+        return utc_ms(datetime.fromtimestamp(value / 1000, UTC))
+    return words.in_words(value) if name in ("outcome", "reason") and isinstance(value, str) else str(value)
+
+
+@register.filter
+def yes_no(value: str) -> str:
+    """A flag of a parameter set; anything else as it is."""
+    return {"true": "Yes", "false": "No"}.get(value, value)
+
+
+@register.filter
 def lamp(state: str) -> str:
     return words.lamp(state)
 
@@ -95,9 +129,25 @@ def side_words(side: str) -> str:
 
 
 @register.filter
+def outcome_words(text: str) -> str:
+    """The last clause of what the exchange answered; the whole of it belongs in the title."""
+    return words.outcome(text)
+
+
+@register.filter
 def short_ticker(ticker: str) -> str:
-    """Series and strike; the date between them gives way."""
-    return ticker if len(ticker) <= 20 else f"{ticker[:8]}…{ticker[-10:]}"
+    """Series, the end of the event and the strike: `KXBTC15M-26NOV200845-45` becomes `KXBTC15M…200845-45`."""
+    series, dash, rest = ticker.partition("-")
+    event, dash, strike = rest.partition("-")
+    if len(ticker) <= 20 or not dash:
+        return ticker
+    return f"{series}…{event[-6:]}-{strike}"
+
+
+@register.filter
+def beside(title: str, ticker: str) -> str:
+    """A market's title where its ticker already stands: what the title says beyond it."""
+    return " ".join(title.replace(ticker, " ").split())
 
 
 @register.filter
@@ -109,6 +159,17 @@ def utc(value: datetime | None) -> str:
 def epoch_ms(value: datetime | None) -> str:
     """For the page's script, which goes on counting from it."""
     return "" if value is None else str(int(value.timestamp() * 1000))
+
+
+@register.filter
+def clock(value: datetime | None) -> str:
+    return UNKNOWN if value is None else f"{value.astimezone(UTC):%H:%M:%S}Z"
+
+
+@register.filter
+def span_until(first: datetime, last: datetime) -> str:
+    seconds = (last - first) // timedelta(seconds=1)
+    return span_words(seconds) if seconds > 0 else "under 1 s"
 
 
 @register.filter
@@ -175,9 +236,3 @@ def span_words(seconds: int) -> str:
 
 def _seconds(context: Context, at: datetime) -> int:
     return max(0, (context["now"] - at) // timedelta(seconds=1))
-
-
-def _sign(value: Decimal) -> str:
-    if value == 0:
-        return ""
-    return "+" if value > 0 else MINUS

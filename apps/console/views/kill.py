@@ -14,6 +14,8 @@ from apps.risk.selectors import states_restricting
 from apps.risk.services import kill_switch_trip, resume_request
 from apps.trading.selectors import account_default, orders_open
 
+RUNS_SHOWN = 8
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @console_page
@@ -42,7 +44,13 @@ def kill(request: StaffRequest) -> HttpResponse:
     return page(
         request,
         "console/kill.html",
-        {"form": form, "resting": resting, "stops": _stops(), "resume_form": ReasonForm(auto_id="resume_%s")},
+        {
+            "form": form,
+            "resting": resting,
+            "stops": _stops(),
+            "runs": _runs(),
+            "resume_form": ReasonForm(auto_id="resume_%s"),
+        },
         status=status,
     )
 
@@ -80,9 +88,16 @@ def resume(request: StaffRequest) -> HttpResponse:
         "form": KillForm(account=account.name if account else ""),
         "resting": None,
         "stops": _stops(),
+        "runs": _runs(),
         "resume_form": form,
     }
     return page(request, "console/kill.html", context, status=status)
+
+
+def _runs() -> list[dict[str, object]]:
+    """The latest presses, each with a way to its progress."""
+    runs = KillRun.objects.select_related("pressed_by")[:RUNS_SHOWN]
+    return [{"run": run, "scope": scope_text(run.scope, run.scope_id)} for run in runs]
 
 
 def _stops() -> list[dict[str, object]]:

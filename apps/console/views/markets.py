@@ -4,14 +4,15 @@ from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from apps.console.decisions import decision_groups
 from apps.console.http import StaffRequest, console_page, is_fragment, page
 from apps.console.ladder import ladder_build, published_at
+from apps.console.ledger import OVER
 from apps.marketdata.exceptions import MarketUnknown
 from apps.marketdata.selectors import market_get
 from apps.trading.selectors import (
     OrderFilter,
     account_default,
-    decision_list,
     fill_list,
     order_list,
     orders_open,
@@ -33,7 +34,9 @@ def market(request: StaffRequest, ticker: str) -> HttpResponse:
         "now": timezone.now(),
         "market": found,
         "ladder": ladder_build(ticker=ticker, title=found.title, orders=orders, published_at=published_at()),
-        "decisions": decision_list(account=account, ticker=ticker, limit=40) if account else (),
+        "decisions": decision_groups(account=account, ticker=ticker, limit=40),
+        "settlement": found.settlements.filter(account=account).first() if account else None,
+        "is_over": found.status in OVER,
         "orders": order_list(account=account, narrowed=OrderFilter(market=ticker), limit=40).rows if account else (),
         "fills": fill_list(account=account, ticker=ticker, limit=40).rows if account else (),
         "position": next((p for p in position_list(account=account) if p.ticker == ticker), None) if account else None,

@@ -5,19 +5,21 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.console.forms import ParametersForm
+from apps.console.forms import ParametersForm, parameter_infos
 from apps.console.http import StaffRequest, console_page, page, status_of
 from apps.core.exceptions import ApplicationError
 from apps.trading.models import ParameterSet, StrategyConfig
 from apps.trading.selectors import config_list
 from apps.trading.services.parameters import NoParameters, parameters_in_force, parameters_propose
 
+SETS_SHOWN = 10
+
 
 @require_safe
 @console_page
 def configs(request: StaffRequest) -> HttpResponse:
     """Every armed strategy with the parameters it runs."""
-    rows = [{"config": config, "in_force": _in_force(config)} for config in config_list()]
+    rows = [_shown(config) for config in config_list()]
     return page(request, "console/parameters.html", {"rows": rows})
 
 
@@ -46,6 +48,17 @@ def propose(request: StaffRequest, key: int) -> HttpResponse:
                 status = status_of(error)
     context = {"config": config, "in_force": in_force, "form": form}
     return page(request, "console/parameters_propose.html", context, status=status)
+
+
+def _shown(config: StrategyConfig) -> dict[str, object]:
+    in_force = _in_force(config)
+    sets = config.parameter_sets.select_related("created_by")[:SETS_SHOWN]
+    return {
+        "config": config,
+        "in_force": in_force,
+        "lines": parameter_infos(config, in_force) if in_force else (),
+        "sets": sets,
+    }
 
 
 def _in_force(config: StrategyConfig) -> ParameterSet | None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from django.http import HttpResponse
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.templatetags.static import static
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -16,6 +18,13 @@ from apps.trading.selectors import Page, account_default
 
 EVENTS_SHOWN = 100
 EXPORTS_SHOWN = 30
+
+
+@login_not_required
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Browsers ask for this by itself on pages that name no icon, the sign-in page among them."""
+    return HttpResponseRedirect(static("console/icon.svg"))
 
 
 @require_safe
