@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from array import array
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -55,7 +56,7 @@ async def measure(markets: int, seconds: float) -> list[float]:
     stop = asyncio.Event()
     task = asyncio.create_task(session.run(stop))
     await settled(session.context, markets)
-    ages: list[int] = []
+    ages = array("i")
     handle = session.trader.feed.on_frame
 
     def aged(frame: Any) -> None:
@@ -68,7 +69,8 @@ async def measure(markets: int, seconds: float) -> list[float]:
     await asyncio.sleep(seconds)
     handled = (session.context.counters.frames - frames) / seconds
     used = (time.process_time() - cpu) / seconds
-    result = [handled, percentile(ages, 0.5), percentile(ages, 0.99), used, memory, resident_mb()]
+    memory_after = resident_mb()
+    result = [handled, percentile(list(ages), 0.5), percentile(list(ages), 0.99), used, memory, memory_after]
     stop.set()
     await task
     await rest.aclose()

@@ -55,3 +55,13 @@ async def test_a_fill_that_came_while_nothing_ran_is_found_however_long_ago() ->
     assert await CashEntry.objects.filter(kind="trade").acount() == 1
     assert asked[0] is not None
     assert asked[0] * 1000 < filled_ms
+
+
+async def test_a_clean_comparison_moves_the_point_from_which_fills_are_read() -> None:
+    account = await query(arrange)()
+    async with running(account) as stage:
+        before = stage.session.context.unseen_since_s
+        stage.clock.advance(3)
+        stage.clock.ms += 3_600_000
+        assert await stage.session.trader.reconciler.reconcile("interval")
+        assert stage.session.context.unseen_since_s == stage.clock.now_ms() // 1000 - 120 > before

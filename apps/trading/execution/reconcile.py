@@ -21,6 +21,7 @@ from .context import SessionContext
 from .feed import FeedHandler
 from .incidents import Incidents
 from .ledger import Ledger
+from .recovery import MARGIN_S
 from .requests import OrderRequests
 
 log = logging.getLogger(__name__)
@@ -152,6 +153,8 @@ class Reconciler:
         context.journal.post(_store, _row(context, trigger, found, balance))
         if found.is_clean:
             context.gate.unblock("reconcile")
+            # Everything up to here is accounted for; only what the venue's reads may still be late with is asked again.
+            context.unseen_since_s = max(context.unseen_since_s, context.clock.now_ms() // 1000 - MARGIN_S)
         elif confirmed:
             reason = _describe(found)
             context.gate.block("reconcile", reason)

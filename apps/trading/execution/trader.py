@@ -23,7 +23,7 @@ from .requests import OrderRequests
 
 RECONCILE_S = 5.0
 RESYNC_EVERY_MS = 1_000
-FORGET_AFTER_MS = 600_000
+FORGET_AFTER_MS = 60_000
 
 
 class Trader:
