@@ -10,7 +10,7 @@ from apps.core.permissions import is_holder
 
 from .choices import ApprovalStatus, Permission
 from .handlers import ChangeRow, handler_for
-from .models import ApprovalRequest, AuditEvent, SystemEvent
+from .models import ApprovalRequest, AuditEvent
 
 
 def approval_list_open(*, now: datetime) -> QuerySet[ApprovalRequest]:
@@ -35,7 +35,3 @@ def approval_can_vote(*, request: ApprovalRequest, user: User, now: datetime) ->
 
 def audit_trail(*, obj_type: str, obj_id: object) -> QuerySet[AuditEvent]:
     return AuditEvent.objects.filter(object_type=obj_type, object_id=str(obj_id)).select_related("actor")
-
-
-def system_event_recent(*, limit: int = 20) -> list[SystemEvent]:
-    return list(SystemEvent.objects.all()[:limit])

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from apps.engine.decimals import money_from_decimal, price_from_decimal, quantity_from_decimal
 from apps.engine.limits import RiskLimits
@@ -58,10 +57,6 @@ def states_restricting() -> list[TradingState]:
     return list(TradingState.objects.exclude(state=State.ACTIVE).select_related("changed_by"))
 
 
-def state_get(*, scope: str, scope_id: str = "") -> TradingState | None:
-    return TradingState.objects.filter(scope=Scope(scope), scope_id=scope_id).first()
-
-
 def limits_for(*, account: object, strategy_slug: str | None, series: str | None, market: str | None) -> RiskLimits:
     """The tightest matching value of every rule, in engine units. Raises `LimitMissing` when a rule has none."""
     rows = RiskLimit.objects.filter(
@@ -89,10 +84,6 @@ def engine_value(rule: LimitRule, value: Decimal) -> int:
     if rule is LimitRule.MAX_CONTRACTS_PER_MARKET:
         return quantity_from_decimal(value)
     return money_from_decimal(value)
-
-
-def limit_list() -> QuerySet[RiskLimit]:
-    return RiskLimit.objects.all()
 
 
 def kill_run_latest() -> KillRun | None:
