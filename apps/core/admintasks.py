@@ -114,7 +114,7 @@ class TaskAdminMixin:
             obj = self.get_object(request, unquote(object_id))  # type: ignore[attr-defined]
             if obj is None:
                 raise Http404(f"There is no {self.model._meta.verbose_name} {object_id}")  # type: ignore[attr-defined]
-        if not (self.has_view_permission(request, obj) and request.user.has_perm(task.permission)):  # type: ignore
+        if not (self.has_view_permission(request, obj) and request.user.has_perm(task.permission)):  # type: ignore[attr-defined]
             raise PermissionDenied
         try:
             form = task.make_form(obj, request.POST if request.method == "POST" else None)

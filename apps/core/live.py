@@ -11,7 +11,6 @@ from typing import Any
 
 import redis
 import redis.asyncio
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
 
@@ -26,12 +25,6 @@ def group_name(topic: str) -> str:
 @cache
 def _client() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5)
-
-
-def publish(topic: str, payload: dict[str, Any]) -> None:
-    """From synchronous code. Raises `redis.RedisError` when Redis is away; the caller decides what that means."""
-    _client().set(_PREFIX + topic, json.dumps(payload), ex=TTL_S)
-    async_to_sync(get_channel_layer().group_send)(group_name(topic), {"type": "live.changed", "topic": topic})
 
 
 async def apublish(client: redis.asyncio.Redis, topics: dict[str, dict[str, Any]], *, nudge: str) -> None:

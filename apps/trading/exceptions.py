@@ -1,7 +1,6 @@
 """Errors of trading.
 
 Refused
-|- OrderDenied        a limit, the trading state or the gate refused; nothing was sent
 |- TradingBlocked     the state in the database does not allow new orders
 |- CodeMismatch       the running decision code is not the configured one
 `- CredentialsMissing no usable key for the venue
@@ -10,10 +9,6 @@ Refused
 from __future__ import annotations
 
 from apps.core.exceptions import Refused
-
-
-class OrderDenied(Refused):
-    code = "order_denied"
 
 
 class TradingBlocked(Refused):

@@ -245,12 +245,6 @@ class QueuePositions(Struct, frozen=True):
     queue_positions: tuple[p.QueuePosition, ...] | None
 
 
-class RestingValue(Struct, frozen=True):
-    """Whole cents."""
-
-    total_resting_order_value: int
-
-
 class ScheduleBody(Struct, frozen=True):
     schedule: p.ExchangeSchedule
 

@@ -18,7 +18,6 @@ class WorkingOrder:
 
     tracked: TrackedOrder
     pk: int
-    market_pk: int
     fee_rule: FeeRule | None
     created_ms: int
     reason: str

@@ -102,7 +102,7 @@ class MakerExecution:
         tracked = TrackedOrder.of(intent)
         tracked.apply(OrderEventKind.SUBMIT)
         now_ms = self._context.clock.now_ms()
-        order = WorkingOrder(tracked, 0, desk.armed.pk, desk.armed.fee_rule, now_ms, str(quote.reason))
+        order = WorkingOrder(tracked, 0, desk.armed.fee_rule, now_ms, str(quote.reason))
         self._context.blotter.add(order)
         desk.working[intent.side] = order
         return order

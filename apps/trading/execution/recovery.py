@@ -64,7 +64,7 @@ def recover_orders(*, context: SessionContext) -> None:
         if tracked.status is not OrderStatus.UNKNOWN:
             tracked.apply(OrderEventKind.LOSE, "its session ended")
         created_ms = int(row.created_at.timestamp() * 1000)
-        context.blotter.add(WorkingOrder(tracked, row.pk, row.market_id, None, created_ms, row.reason))
+        context.blotter.add(WorkingOrder(tracked, row.pk, None, created_ms, row.reason))
 
 
 def market_keys() -> dict[str, int]:
