@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from apps.engine.errors import BadNumber, InvariantBroken
+from apps.engine.rollout import ExecutionMode
 from apps.engine.strategies.base import Decision
+from apps.engine.strategies.execution import TakerTimeInForce
 from apps.engine.strategies.maker_inside import MakerParams, params_from_mapping
 from apps.engine.strategies.params import BadParameter, Unit, describe, params_hash, params_to_mapping
 from apps.engine.strategies.registry import STRATEGIES, Strategy, UnknownStrategy, by_slug, strategy
@@ -62,6 +65,13 @@ def test_mapping_goes_both_ways_and_keeps_the_base() -> None:
         ("quote_bid", "yes"),
         ("quote_bid", "1"),
         ("min_price", "0.995"),
+        ("execution_mode", "taker"),
+        ("execution_mode", ""),
+        ("taker_time_in_force", "gtc"),
+        ("taker_share_bps", "10001"),
+        ("max_slippage", "0.1001"),
+        ("reference_ms", "999"),
+        ("fade_ticks", "101"),
     ],
 )
 def test_bad_value_names_its_parameter(name: str, value: str) -> None:
@@ -71,7 +81,16 @@ def test_bad_value_names_its_parameter(name: str, value: str) -> None:
     assert isinstance(caught.value, BadNumber)
 
 
-@pytest.mark.parametrize(("name", "value"), [("min_spread", 200.0), ("min_spread", True), ("quote_bid", 1)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("min_spread", 200.0),
+        ("min_spread", True),
+        ("quote_bid", 1),
+        ("execution_mode", "sniper"),
+        ("execution_mode", TakerTimeInForce.FOK),
+    ],
+)
 def test_params_cannot_be_built_with_other_types(name: str, value: object) -> None:
     with pytest.raises(BadParameter):
         MakerParams(**{name: value})  # type: ignore[arg-type]
@@ -92,13 +111,33 @@ def test_description_has_unit_bounds_and_meaning_for_every_parameter() -> None:
     assert all(row.help for row in rows.values())
 
 
+def test_a_choice_is_written_as_its_word() -> None:
+    params = params_from_mapping(
+        {"execution_mode": " Hybrid ", "taker_time_in_force": "fok", "taker_share_bps": "2000"}
+    )
+    assert (params.execution_mode, params.taker_time_in_force) == (ExecutionMode.HYBRID, TakerTimeInForce.FOK)
+    assert params_to_mapping(params)["execution_mode"] == "hybrid"
+    row = next(row for row in describe(params) if row.name == "execution_mode")
+    assert (row.unit, row.value, row.default, row.low) == (Unit.CHOICE, "hybrid", "maker", None)
+    assert row.choices == ("maker", "hybrid", "sniper")
+    with pytest.raises(BadParameter, match="not one of maker, hybrid, sniper: 'market'"):
+        params_from_mapping({"execution_mode": "market"})
+
+
 def test_hash_is_fixed_and_tells_values_apart() -> None:
     assert params_hash(MakerParams()) == params_hash(MakerParams())
     hashes = {
         params_hash(p)
-        for p in (MakerParams(), MakerParams(min_spread=201), MakerParams(quote_bid=False), MakerParams(min_price=101))
+        for p in (
+            MakerParams(),
+            MakerParams(min_spread=201),
+            MakerParams(quote_bid=False),
+            MakerParams(min_price=101),
+            MakerParams(execution_mode=ExecutionMode.SNIPER),
+            MakerParams(execution_mode=ExecutionMode.HYBRID),
+        )
     }
-    assert len(hashes) == 4
+    assert len(hashes) == 6
     assert len(params_hash(MakerParams())) == 64
 
 
@@ -109,6 +148,15 @@ def test_catalogue() -> None:
     assert STRATEGIES["maker_inside"] is found
     with pytest.raises(UnknownStrategy):
         strategy("maker_outside")
+
+
+def test_the_code_hash_covers_every_module_that_decides() -> None:
+    found = strategy("maker_inside")
+    names = {part.__name__.rsplit(".", 1)[1] for part in found.parts}
+    assert names == {"taking", "execution", "rollout", "fees"}
+    for part in found.parts:
+        others = tuple(other for other in found.parts if other is not part)
+        assert replace(found, parts=others).code_hash != found.code_hash
 
 
 def test_slug_twice_is_an_error() -> None:
