@@ -6,7 +6,7 @@ GatewayError
 |  |- InvalidRequest, InvalidPrice, InvalidOrder (PostOnlyCross), InsufficientBalance
 |  |- OrderAlreadyExists, FokUnfilled, TradingPaused, ExchangePaused, MarketClosed
 |  |- NotFound (OrderNotFound: not resting, for whatever reason, a fill included)
-|  |- OrderGroupTriggered, SelfTrade, DeprecatedEndpoint
+|  |- GroupTriggered, GroupNotFound, SelfTrade, DeprecatedEndpoint
 |  `- AuthenticationFailed (ClockSkew), Forbidden
 |- Retryable             provably without effect; may be asked again with bounded backoff
 |  |- ConnectFailed, RateLimited, BudgetExhausted
@@ -91,8 +91,12 @@ class OrderNotFound(NotFound):
     """The order is not resting: unknown, canceled or executed. Resolve through orders and fills."""
 
 
-class OrderGroupTriggered(VenueRejected):
-    """The order group is triggered or gone."""
+class GroupTriggered(VenueRejected):
+    """The order's group is triggered: it takes no orders until it is reset."""
+
+
+class GroupNotFound(VenueRejected):
+    """The venue has no such order group; orders need another one."""
 
 
 class SelfTrade(VenueRejected):

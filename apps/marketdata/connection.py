@@ -9,11 +9,12 @@ from django.conf import settings
 
 from apps.gateway.clock import Clock, SystemClock
 from apps.gateway.errors import RequestRefused
-from apps.gateway.kalshi.limits import basic_budget
+from apps.gateway.kalshi.limits import BASIC_READ, BASIC_WRITE, DEFAULT_COSTS
 from apps.gateway.kalshi.messages import Decoder
 from apps.gateway.kalshi.rest import KalshiRest
 from apps.gateway.kalshi.signing import Signer, load_private_key
 from apps.gateway.kalshi.ws import KalshiSocket
+from apps.gateway.shared_budget import SharedBudget, open_redis
 
 from .exceptions import KeyNotConfigured
 
@@ -34,10 +35,25 @@ def kalshi_signer(clock: Clock | None = None) -> Signer:
     return Signer(settings.KALSHI_KEY_ID, key, clock or SystemClock())
 
 
-def kalshi_rest(*, clock: Clock | None = None, rng: Random | None = None) -> KalshiRest:
-    """A REST client with the lowest tier's budget; close it with `aclose` in the loop that used it."""
+def kalshi_rest(*, clock: Clock | None = None, rng: Random | None = None, is_priority: bool = False) -> KalshiRest:
+    """A REST client that pays from the installation's token account; close it with `aclose` in the loop that used it.
+
+    It counts by the lowest tier's limits until `load_budget` or an earlier process has told the account's own.
+    `is_priority` is for the process that stops trading: all its calls may spend the reserve.
+    """
     clock = clock or SystemClock()
-    return KalshiRest(settings.KALSHI_API_URL, kalshi_signer(clock), basic_budget(clock), clock, rng=rng)
+    # The venue counts per account, and an installation has one account per environment, whatever the key.
+    budget = SharedBudget(
+        open_redis(settings.REDIS_URL),
+        settings.KALSHI_ENVIRONMENT,
+        BASIC_READ,
+        BASIC_WRITE,
+        clock,
+        costs=DEFAULT_COSTS,
+        is_priority=is_priority,
+        rng=rng,
+    )
+    return KalshiRest(settings.KALSHI_API_URL, kalshi_signer(clock), budget, clock, rng=rng)
 
 
 def kalshi_socket(

@@ -18,6 +18,7 @@ class FakeSocket:
         self.is_connected = True
         self.subscribed: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
         self.resyncs: list[tuple[int, tuple[str, ...]]] = []
+        self.dropped = 0
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
 
     async def give(self, *events: Event) -> None:
@@ -47,6 +48,9 @@ class FakeSocket:
 
     async def resync(self, sid: int, tickers: Sequence[str]) -> None:
         self.resyncs.append((sid, tuple(tickers)))
+
+    def reconnect(self) -> None:
+        self.dropped += 1
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"the session asked the socket for {name}, which no test has foreseen")

@@ -23,13 +23,16 @@ def _nested(code: str, **more: str) -> dict[str, Any]:
         ("trading_is_paused", e.TradingPaused),
         ("exchange_is_paused", e.ExchangePaused),
         ("market_closed", e.MarketClosed),
+        ("exceeded_order_group_risk_limit", e.GroupTriggered),
+        ("EXCEEDED_ORDER_GROUP_RISK_LIMIT", e.GroupTriggered),
+        ("order_group_not_found", e.GroupNotFound),
     ],
 )
 def test_409_means_what_its_code_says(code: str, error: type[e.VenueRejected]) -> None:
     found = error_of(409, json.dumps(_nested(code)).encode(), is_write=True)
     assert type(found) is error
     assert isinstance(found, e.VenueRejected)
-    assert (found.status, found.code) == (409, code)
+    assert (found.status, found.code) == (409, code.lower())
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from apps.gateway import errors as e
 from apps.gateway.clock import SystemClock
-from apps.gateway.kalshi.frames import DeltaFrame, ErrorFrame, OkFrame, SnapshotFrame, SubscribedFrame
+from apps.gateway.kalshi.frames import DeltaFrame, ErrorFrame, OkFrame, SnapshotFrame, SubscribedFrame, UnknownFrame
 from apps.gateway.kalshi.messages import Decoder
 from apps.gateway.kalshi.signing import Signer, verify
 from apps.gateway.kalshi.ws import Connected, Disconnected, Event, KalshiSocket
@@ -178,6 +178,22 @@ async def test_a_bad_frame_is_delivered_as_its_error_and_the_connection_stays(st
         await bench.listener.until(SnapshotFrame)
         assert [type(error) for error in bench.listener.of(e.BadMessage)] == [e.MalformedFrame, e.OversizedFrame]
         assert bench.socket.reconnects == 0
+
+
+async def test_a_message_of_unknown_type_is_refused_only_where_books_are_made(start: Start) -> None:
+    exchange = Exchange()
+
+    async def script(socket: ServerConnection, number: int) -> None:
+        for sid in (1, 2):
+            await socket.send(json.dumps({"type": "orderbook_update_v3", "sid": sid, "seq": 2, "msg": {}}))
+        await socket.send(json.dumps(snapshot(3)))
+
+    exchange.script = script
+    async with start(exchange) as bench:
+        await bench.socket.subscribe(["orderbook_delta", "trade"], ["M"])
+        await bench.listener.until(SnapshotFrame)
+        assert [type(error) for error in bench.listener.of(e.BadMessage)] == [e.UnknownMessage]
+        assert [frame.sid for frame in bench.listener.of(UnknownFrame)] == [2]
 
 
 async def test_a_lost_connection_is_made_again_with_its_subscriptions(start: Start) -> None:

@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import call_command
 
 from apps.core.shutdown import stopping
+from apps.gateway.errors import BudgetExhausted
 from apps.gateway.kalshi.signing import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
+from apps.gateway.throttle import Limit
 from apps.marketdata import runner, tasks
 from apps.marketdata.connection import kalshi_rest, kalshi_signer, kalshi_socket
 from apps.marketdata.exceptions import KeyNotConfigured
@@ -78,6 +80,23 @@ async def test_clients_come_from_the_settings(key: Ed25519PrivateKey, settings: 
     assert socket.decoder.use_yes_price is True
     assert not socket.is_connected
     await rest.aclose()
+
+
+async def test_clients_pay_from_one_account_and_the_stopping_process_from_its_reserve(
+    key: Ed25519PrivateKey, settings: Any, redis_url: str
+) -> None:
+    trading, feed, kill = kalshi_rest(), kalshi_rest(), kalshi_rest(is_priority=True)
+    await trading.budget.set_limits(Limit(200, 1), Limit(100, 1))
+    # The account starts with its reserve alone: fifty tokens that nobody but a stop may take.
+    for rest in (trading, feed):
+        with pytest.raises(BudgetExhausted):
+            await rest.budget.acquire(10, write=True)
+    for _ in range(5):
+        await kill.budget.acquire(10, write=True)
+    with pytest.raises(BudgetExhausted):
+        await kill.budget.acquire(10, write=True)
+    for rest in (trading, feed, kill):
+        await rest.aclose()
 
 
 def test_scope_comes_from_the_settings(settings: Any) -> None:

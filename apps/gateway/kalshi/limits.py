@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from apps.gateway.clock import Clock
 from apps.gateway.kalshi.portfolio_models import AccountLimits, EndpointCosts
-from apps.gateway.throttle import Budget, CostTable, TokenBucket
+from apps.gateway.throttle import Budget, CostTable, Limit, Sleep
 
 API_PREFIX = "/trade-api/v2"
 
@@ -13,7 +15,7 @@ ONE_ORDER = ORDERS + "/:order_id"
 BATCH = ORDERS + "/batched"
 
 # Used until the account's own table is read; the lowest tier's limits.
-BASIC_READ, BASIC_WRITE = 200, 100
+BASIC_READ, BASIC_WRITE = Limit(200, 200), Limit(100, 100)
 DEFAULT_COSTS = CostTable(
     costs={
         ("DELETE", API_PREFIX + ONE_ORDER): 2,
@@ -22,18 +24,11 @@ DEFAULT_COSTS = CostTable(
         ("GET", API_PREFIX + "/portfolio/orders/:order_id"): 2,
     }
 )
-CANCEL_RESERVE = 20.0
-"""Write tokens that only cancels may use: ten single cancels at once."""
 
 
-def basic_budget(clock: Clock) -> Budget:
-    """Budget of the lowest tier, for the first requests of a session."""
-    return Budget(
-        TokenBucket(BASIC_READ, BASIC_READ, clock),
-        TokenBucket(BASIC_WRITE, BASIC_WRITE, clock),
-        costs=DEFAULT_COSTS,
-        reserve=CANCEL_RESERVE,
-    )
+def basic_budget(clock: Clock, *, sleep: Sleep = asyncio.sleep) -> Budget:
+    """This process's own budget of the lowest tier, for the first requests of a session."""
+    return Budget(BASIC_READ, BASIC_WRITE, clock, costs=DEFAULT_COSTS, sleep=sleep)
 
 
 def cost_table(costs: EndpointCosts) -> CostTable:
@@ -42,8 +37,10 @@ def cost_table(costs: EndpointCosts) -> CostTable:
     return CostTable(costs.default_cost, {**DEFAULT_COSTS.costs, **listed})
 
 
-def apply_limits(budget: Budget, limits: AccountLimits, costs: EndpointCosts, clock: Clock) -> None:
-    """Replace a budget's buckets and costs by the account's own; they start as full as the venue's."""
-    budget.read = TokenBucket(limits.read.bucket_capacity, limits.read.refill_rate, clock)
-    budget.write = TokenBucket(limits.write.bucket_capacity, limits.write.refill_rate, clock)
+async def apply_limits(budget: Budget, limits: AccountLimits, costs: EndpointCosts) -> None:
+    """Replace a budget's limits and costs by the account's own. Raises `RequestRefused` for a limit of nothing."""
+    read, write = limits.read, limits.write
+    await budget.set_limits(
+        Limit(read.bucket_capacity, read.refill_rate), Limit(write.bucket_capacity, write.refill_rate)
+    )
     budget.costs = cost_table(costs)

@@ -40,7 +40,7 @@ _DOCUMENTED = frozenset(
     | {"subaccount_number", "side", "action", "is_yes", "purchased_side", "taker_side", "taker_outcome_side"}
     | {"outcome_side", "no_price_dollars", "dollar_volume", "dollar_open_interest", "order_source"}
     | {"self_trade_prevention_type", "created_time", "last_update_time", "expiration_time"}
-    | {"expiration_ts_ms", "taker_fill_cost_dollars", "maker_fill_cost_dollars", "strike_type"}
+    | {"taker_fill_cost_dollars", "maker_fill_cost_dollars", "strike_type"}
     | {"floor_strike", "cap_strike", "custom_strike", "subtitle", "collateral_return_type", "strike_date"}
     | {"strike_period"}
 )
@@ -212,6 +212,8 @@ def _user_order(_: Decoder, wire: w.UserOrderWire) -> f.UserOrderFrame:
         taker_fees=int(msg.taker_fees_dollars),
         last_update_reason=msg.last_update_reason,
         ts_ms=changed_ms,
+        expires_at_s=None if msg.expiration_ts_ms is None else msg.expiration_ts_ms // 1000,
+        group_id=msg.order_group_id or None,
     )
     return f.UserOrderFrame(wire.sid, wire.seq, order, msg.order_group_id, msg.exchange_index)
 

@@ -6,38 +6,17 @@ Cancel and decrease name the market as well, because a bare order id is looked u
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from apps.engine.decimals import format_price, format_quantity
-from apps.engine.ports import CancelAck, OrderAck
-from apps.engine.types import ONE_DOLLAR, OrderIntent, Price, Quantity, Side, Ticker, TimeInForce
-from apps.gateway.errors import GatewayError, IdentityMismatch, RequestRefused, ServerFailed, UndecodableReply
+from apps.engine.ports import AmendAck, CancelAck, DecreaseAck, OrderAck, OrderChange
+from apps.engine.types import ONE_DOLLAR, OrderIntent, Price, Quantity, Ticker, TimeInForce
+from apps.gateway.errors import GatewayError, IdentityMismatch, RequestRefused, UndecodableReply
+from apps.gateway.kalshi import batch_replies
 from apps.gateway.kalshi import bodies as b
 from apps.gateway.kalshi import portfolio_models as p
-from apps.gateway.kalshi.error_bodies import NO_VERDICT, ErrorBody, rejection
 from apps.gateway.kalshi.limits import BATCH, ONE_ORDER, ORDERS
 from apps.gateway.kalshi.transport import Call, RestTransport, must_match
-
-
-@dataclass(frozen=True, slots=True)
-class OrderRef:
-    """An order by the venue's id, with the market that tells its shard."""
-
-    order_id: str
-    ticker: Ticker
-
-
-@dataclass(frozen=True, slots=True)
-class Amendment:
-    """New terms of an order. `total` is what has filled already plus what shall rest."""
-
-    order: OrderRef
-    side: Side
-    price: Price
-    total: Quantity
-    client_order_id: str | None = None
-    updated_client_order_id: str | None = None
 
 
 def check_client_order_id(client_order_id: str) -> None:
@@ -81,58 +60,68 @@ def create_body(intent: OrderIntent, *, exchange_index: int | None = None) -> di
     }
 
 
+def amend_body(change: OrderChange) -> dict[str, Any]:
+    """The wire form of a change. Raises `RequestRefused`, also for an expiry of 0, which would clear the expiry."""
+    check_terms(change.price, change.total)
+    if change.expires_at_s is not None and change.expires_at_s <= 0:
+        raise RequestRefused(f"an order may not lose its expiry: expires_at_s {change.expires_at_s}")
+    optional = {"client_order_id": change.client_order_id or None, "expiration_time": change.expires_at_s}
+    return {
+        "ticker": change.ticker,
+        "side": change.side.value,
+        "price": format_price(change.price),
+        "count": format_quantity(change.total),
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
 class OrderEndpoints(RestTransport):
     """Raises `VenueRejected` (proved refusal), `Retryable` (never arrived), `OutcomeUnknown` (reconcile)."""
 
     async def create_order(self, intent: OrderIntent, *, exchange_index: int | None = None) -> OrderAck:
         body = create_body(intent, exchange_index=exchange_index)
-        reply = await self.call(p.OrderReply, Call("POST", ORDERS, body=body))
+        reply = await self.call(p.OrderReply, Call("POST", ORDERS, body=body, shard=exchange_index or 0))
+        if not reply.client_order_id:
+            raise IdentityMismatch(
+                f"create of {intent.client_order_id}: the reply does not say which order it is about"
+            )
         must_match("create", intent.client_order_id, reply.client_order_id)
         return _plausible(intent, reply.to_engine(intent.client_order_id))
 
-    async def cancel_order(self, order: OrderRef, *, exchange_index: int | None = None) -> CancelAck:
+    async def cancel_order(self, order_id: str, ticker: Ticker, *, exchange_index: int | None = None) -> CancelAck:
         """`OrderNotFound` means "not resting", which includes filled."""
-        params = {"market_ticker": order.ticker, "exchange_index": exchange_index}
-        call = Call("DELETE", ONE_ORDER, {"order_id": order.order_id}, params, priority=True)
+        params = {"market_ticker": ticker, "exchange_index": exchange_index}
+        call = Call("DELETE", ONE_ORDER, {"order_id": order_id}, params, priority=True, shard=exchange_index or 0)
         reply = await self.call(p.CancelReply, call)
-        must_match("cancel", order.order_id, reply.order_id)
+        must_match("cancel", order_id, reply.order_id)
         return reply.to_engine()
 
     async def cancel_all_orders(self) -> None:
         """All shards and sub-accounts. Asynchronous: orders of the following minute may be hit as well."""
         await self.call(b.Empty, Call("DELETE", ORDERS, priority=True))
 
-    async def amend_order(self, change: Amendment) -> p.AmendReply:
+    async def amend_order(self, change: OrderChange) -> AmendAck:
         """Price changes and increases lose the queue place; the amended order may cross and fill."""
-        check_terms(change.price, change.total)
-        for client_id in (change.client_order_id, change.updated_client_order_id):
-            if client_id is not None:
-                check_client_order_id(client_id)
-        optional = {
-            "client_order_id": change.client_order_id,
-            "updated_client_order_id": change.updated_client_order_id,
-        }
-        body = {
-            "ticker": change.order.ticker,
-            "side": change.side.value,
-            "price": format_price(change.price),
-            "count": format_quantity(change.total),
-            **{name: value for name, value in optional.items() if value is not None},
-        }
-        call = Call("POST", ONE_ORDER + "/amend", {"order_id": change.order.order_id}, body=body)
+        call = Call("POST", ONE_ORDER + "/amend", {"order_id": change.order_id}, body=amend_body(change))
         reply = await self.call(p.AmendReply, call)
-        must_match("amend", change.order.order_id, reply.order_id)
-        return reply
+        must_match("amend", change.order_id, reply.order_id)
+        if change.client_order_id:
+            must_match("amend", change.client_order_id, reply.client_order_id)
+        if int(reply.fill_count or 0) + int(reply.remaining_count or 0) > change.total:
+            raise UndecodableReply(f"amend of {change.order_id}: the reply speaks of more than was asked for")
+        return reply.to_engine()
 
-    async def decrease_order(self, order: OrderRef, *, reduce_by: Quantity) -> p.DecreaseReply:
-        """Shrink a resting order; it keeps its queue place."""
-        if reduce_by <= 0:
-            raise RequestRefused(f"reduce_by {reduce_by} is not above zero")
-        body = {"reduce_by": format_quantity(reduce_by), "market_ticker": order.ticker}
-        call = Call("POST", ONE_ORDER + "/decrease", {"order_id": order.order_id}, body=body)
+    async def decrease_order(self, order_id: str, ticker: Ticker, *, reduce_to: Quantity) -> DecreaseAck:
+        """Shrink what rests to `reduce_to`; the order keeps its queue place. 0 is a cancel: ask for that instead."""
+        if reduce_to <= 0:
+            raise RequestRefused(f"reduce_to {reduce_to} is not above zero")
+        body = {"reduce_to": format_quantity(reduce_to), "market_ticker": ticker}
+        call = Call("POST", ONE_ORDER + "/decrease", {"order_id": order_id}, body=body)
         reply = await self.call(p.DecreaseReply, call)
-        must_match("decrease", order.order_id, reply.order_id)
-        return reply
+        must_match("decrease", order_id, reply.order_id)
+        if reply.remaining_count > reduce_to:
+            raise UndecodableReply(f"decrease of {order_id}: {reply.remaining_count} still rest of {reduce_to} wanted")
+        return reply.to_engine()
 
     async def create_orders(self, intents: Sequence[OrderIntent]) -> list[OrderAck | GatewayError]:
         """A batch, one result per intent in order. Not atomic; needs all its tokens at once."""
@@ -140,76 +129,18 @@ class OrderEndpoints(RestTransport):
             return []
         body = {"orders": [create_body(intent) for intent in intents]}
         call = Call("POST", BATCH, body=body, items=len(intents))
-        reply = await self.call(b.BatchCreateReply, call)
-        _same_length("batch create", len(intents), len(reply.orders))
-        return [_created(intent, item) for intent, item in zip(intents, reply.orders, strict=True)]
+        return batch_replies.created(intents, (await self.call(b.BatchCreateReply, call)).orders)
 
-    async def cancel_orders(self, orders: Sequence[OrderRef]) -> list[CancelAck | GatewayError]:
-        """A batch cancel (DELETE with a body), one result per order in order."""
+    async def cancel_orders(self, orders: Sequence[tuple[str, Ticker]]) -> list[CancelAck | GatewayError]:
+        """A batch cancel (DELETE with a body) of (order id, market) pairs, one result per pair in order."""
         if not orders:
             return []
-        body = {"orders": [{"order_id": o.order_id, "market_ticker": o.ticker} for o in orders]}
+        body = {"orders": [{"order_id": order_id, "market_ticker": ticker} for order_id, ticker in orders]}
         call = Call("DELETE", BATCH, body=body, items=len(orders), priority=True)
-        reply = await self.call(b.BatchCancelReply, call)
-        _same_length("batch cancel", len(orders), len(reply.orders))
-        return [_canceled(order, item) for order, item in zip(orders, reply.orders, strict=True)]
-
-    async def create_order_group(self, contracts_limit: int, *, exchange_index: int = 0) -> str:
-        """`contracts_limit` whole contracts per rolling 15 s; returns the group's id."""
-        if contracts_limit <= 0:
-            raise RequestRefused(f"contracts_limit {contracts_limit} is not above zero")
-        body = {"contracts_limit": contracts_limit, "exchange_index": exchange_index}
-        reply = await self.call(p.OrderGroupCreated, Call("POST", "/portfolio/order_groups/create", body=body))
-        return reply.order_group_id
-
-    async def trigger_order_group(self, group_id: str) -> None:
-        """Cancel the group's orders and block new ones until it is reset."""
-        await self._group("PUT", "/trigger", group_id, priority=True)
-
-    async def reset_order_group(self, group_id: str) -> None:
-        await self._group("PUT", "/reset", group_id)
-
-    async def delete_order_group(self, group_id: str) -> None:
-        await self._group("DELETE", "", group_id, priority=True)
-
-    async def _group(self, method: str, action: str, group_id: str, *, priority: bool = False) -> None:
-        template = "/portfolio/order_groups/:group" + action
-        body: dict[str, Any] | None = {} if method == "PUT" else None
-        await self.call(b.Empty, Call(method, template, {"group": group_id}, body=body, priority=priority))
+        return batch_replies.canceled(orders, (await self.call(b.BatchCancelReply, call)).orders)
 
 
 def _plausible(intent: OrderIntent, ack: OrderAck) -> OrderAck:
     if ack.filled + ack.remaining > intent.quantity:
         raise UndecodableReply(f"create of {intent.client_order_id}: the reply speaks of more than was ordered")
     return ack
-
-
-def _same_length(what: str, sent: int, got: int) -> None:
-    if sent != got:
-        raise UndecodableReply(f"{what}: {sent} items sent, {got} results")
-
-
-def _item_error(error: p.ItemError) -> GatewayError:
-    if error.code.lower().startswith(NO_VERDICT):
-        return ServerFailed(f"batch item: {error.code} {error.message}")
-    return rejection(400, ErrorBody(error.code.lower(), error.message, error.details), about_order=True)
-
-
-def _created(intent: OrderIntent, item: p.BatchCreateItem) -> OrderAck | GatewayError:
-    if item.error is not None:
-        return _item_error(item.error)
-    if item.client_order_id and item.client_order_id != intent.client_order_id:
-        return IdentityMismatch(f"batch item of {intent.client_order_id} names {item.client_order_id}")
-    if not item.order_id or item.fill_count is None or item.remaining_count is None or item.ts_ms is None:
-        return UndecodableReply(f"batch item of {intent.client_order_id} is incomplete")
-    return OrderAck(item.order_id, intent.client_order_id, int(item.fill_count), int(item.remaining_count), item.ts_ms)
-
-
-def _canceled(order: OrderRef, item: p.BatchCancelItem) -> CancelAck | GatewayError:
-    if item.error is not None:
-        return _item_error(item.error)
-    if item.order_id and item.order_id != order.order_id:
-        return IdentityMismatch(f"batch cancel of {order.order_id} names {item.order_id}")
-    if item.reduced_by is None:
-        return UndecodableReply(f"batch cancel of {order.order_id} does not say what was canceled")
-    return CancelAck(order.order_id, int(item.reduced_by), item.ts_ms)

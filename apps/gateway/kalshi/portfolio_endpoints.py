@@ -1,4 +1,4 @@
-"""Account reads: orders, fills, positions, settlements, balance, limits, queue positions, order groups."""
+"""Account reads: orders, fills, positions, settlements, balance, limits, queue positions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from apps.gateway.kalshi import bodies as b
 from apps.gateway.kalshi import portfolio_models as p
 from apps.gateway.kalshi.limits import apply_limits
-from apps.gateway.kalshi.transport import Call, RestTransport
+from apps.gateway.kalshi.transport import Call, RestTransport, must_match
 
 PAGE_LIMIT = 1000
 
@@ -18,7 +18,9 @@ class PortfolioEndpoints(RestTransport):
 
     async def order(self, order_id: str) -> p.Order:
         call = Call("GET", "/portfolio/orders/:order_id", {"order_id": order_id})
-        return (await self.call(b.OrderBody, call)).order
+        found = (await self.call(b.OrderBody, call)).order
+        must_match("order", order_id, found.order_id)
+        return found
 
     async def orders(self, **filters: Any) -> AsyncIterator[p.Order]:
         call = Call("GET", "/portfolio/orders", params={"limit": PAGE_LIMIT, **filters})
@@ -52,13 +54,6 @@ class PortfolioEndpoints(RestTransport):
         call = Call("GET", "/portfolio/orders/queue_positions", params=filters)
         return (await self.call(b.QueuePositions, call)).queue_positions or ()
 
-    async def order_groups(self) -> Sequence[p.OrderGroup]:
-        return (await self.call(b.OrderGroupList, Call("GET", "/portfolio/order_groups"))).order_groups or ()
-
-    async def order_group(self, group_id: str) -> p.OrderGroupDetail:
-        call = Call("GET", "/portfolio/order_groups/:group", {"group": group_id})
-        return await self.call(p.OrderGroupDetail, call)
-
     async def account_limits(self) -> p.AccountLimits:
         return await self.call(p.AccountLimits, Call("GET", "/account/limits"))
 
@@ -68,5 +63,5 @@ class PortfolioEndpoints(RestTransport):
     async def load_budget(self) -> p.AccountLimits:
         """Read the account's limits and costs and make them ours; call once after connecting."""
         limits, costs = await self.account_limits(), await self.endpoint_costs()
-        apply_limits(self.budget, limits, costs, self.clock)
+        await apply_limits(self.budget, limits, costs)
         return limits

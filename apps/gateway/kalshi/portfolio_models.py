@@ -8,7 +8,18 @@ from msgspec import Struct, field
 
 from apps.engine.decimals import parse_price
 from apps.engine.errors import BadNumber
-from apps.engine.ports import CancelAck, OrderAck, VenueBalance, VenueOrder, VenuePosition, VenueSettlement
+from apps.engine.ports import (
+    AmendAck,
+    CancelAck,
+    DecreaseAck,
+    OrderAck,
+    VenueBalance,
+    VenueGroup,
+    VenueOrder,
+    VenuePosition,
+    VenueSettlement,
+    VenueStatus,
+)
 from apps.engine.types import Fill
 from apps.gateway.errors import BadField, MissingField
 from apps.gateway.kalshi.fields import (
@@ -26,6 +37,10 @@ from apps.gateway.kalshi.fields import (
 
 _CENT_PRICE = 100
 _CENT_MONEY = 10_000
+
+
+def _plain(size: Size | None) -> int | None:
+    return None if size is None else int(size)
 
 
 class Order(Struct, frozen=True):
@@ -47,6 +62,7 @@ class Order(Struct, frozen=True):
     last_update_reason: str | None = None
     order_group_id: str | None = None
     exchange_index: int | None = None
+    expiration_time: Time | None = None
 
     def to_engine(self) -> VenueOrder:
         changed = self.last_update_time or self.created_time
@@ -64,6 +80,8 @@ class Order(Struct, frozen=True):
             taker_fees=int(self.taker_fees),
             last_update_reason=self.last_update_reason,
             ts_ms=None if changed is None else millis(changed),
+            expires_at_s=None if self.expiration_time is None else millis(self.expiration_time) // 1000,
+            group_id=self.order_group_id or None,
         )
 
 
@@ -203,12 +221,18 @@ class AmendReply(Struct, frozen=True):
     remaining_count: Size | None = None
     fill_count: Size | None = None
 
+    def to_engine(self) -> AmendAck:
+        return AmendAck(self.order_id, _plain(self.fill_count), _plain(self.remaining_count), self.ts_ms)
+
 
 class DecreaseReply(Struct, frozen=True):
     order_id: Name
     remaining_count: Size
     ts_ms: Millis
     client_order_id: str | None = None
+
+    def to_engine(self) -> DecreaseAck:
+        return DecreaseAck(self.order_id, int(self.remaining_count), self.ts_ms)
 
 
 class CancelReply(Struct, frozen=True):
@@ -241,10 +265,16 @@ class BatchCancelItem(Struct, frozen=True):
 
 
 class OrderGroup(Struct, frozen=True):
+    """`is_auto_cancel_enabled` is true from the trigger until the reset (seen on the venue's demo)."""
+
     id: Name
-    is_auto_cancel_enabled: bool
+    is_auto_cancel_enabled: bool | None = None
     contracts_limit: Size | None = field(name="contracts_limit_fp", default=None)
     exchange_index: int | None = None
+
+    def to_engine(self) -> VenueGroup:
+        shard = self.exchange_index or 0
+        return VenueGroup(self.id, _plain(self.contracts_limit), self.is_auto_cancel_enabled, shard)
 
 
 class OrderGroupDetail(Struct, frozen=True):
@@ -308,6 +338,16 @@ class ExchangeStatus(Struct, frozen=True):
     trading_active: bool
     exchange_estimated_resume_time: Time | None = None
     exchange_index_statuses: tuple[ShardStatus, ...] | None = None
+
+    def to_engine(self) -> VenueStatus:
+        """Active only where every shard is."""
+        shards = self.exchange_index_statuses or ()
+        resumes = self.exchange_estimated_resume_time
+        return VenueStatus(
+            is_exchange_active=self.exchange_active and all(s.exchange_active for s in shards),
+            is_trading_active=self.trading_active and all(s.trading_active for s in shards),
+            resumes_at_ms=None if resumes is None else millis(resumes),
+        )
 
 
 class DayHours(Struct, frozen=True):

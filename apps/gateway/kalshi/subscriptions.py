@@ -109,6 +109,11 @@ class Subscriptions:
         wanted.sids.clear()
         return self.command("unsubscribe", {"sids": sids}) if sids else None
 
+    def feeds_books(self, sid: int | None) -> bool:
+        """Whether the messages of this sid make order books."""
+        known = self._by_sid.get(sid) if sid is not None else None
+        return known is not None and known[1] == ORDERBOOK
+
     def on_frame(self, frame: Frame) -> list[Command]:
         """Take note of answers; returns what must be sent because of them (terminal errors)."""
         if isinstance(frame, SubscribedFrame):

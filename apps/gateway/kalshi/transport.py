@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, TypeVar
@@ -19,8 +19,10 @@ import msgspec
 
 from apps.gateway.clock import Clock
 from apps.gateway.errors import (
+    AuthenticationFailed,
     BadMessage,
     ConnectFailed,
+    GatewayError,
     IdentityMismatch,
     RateLimited,
     ReadFailed,
@@ -28,12 +30,14 @@ from apps.gateway.errors import (
     RequestRefused,
     Retryable,
     UndecodableReply,
+    VenueRejected,
 )
 from apps.gateway.kalshi.bodies import parse
 from apps.gateway.kalshi.error_bodies import error_of
-from apps.gateway.kalshi.limits import API_PREFIX
+from apps.gateway.kalshi.limits import API_PREFIX, BATCH
+from apps.gateway.kalshi.server_clock import ServerClock
 from apps.gateway.kalshi.signing import Signer
-from apps.gateway.throttle import Budget, Sleep
+from apps.gateway.throttle import Budget, Sleep, backoff_s
 
 T = TypeVar("T")
 Params = Mapping[str, Any]
@@ -57,6 +61,7 @@ PageT = TypeVar("PageT", bound=Page)
 class Call:
     """One REST call. `template` names the path with `:param` for its cost; `items` multiplies it (batches).
 
+    `shard` above 0 is a single write addressed to that shard, which bills the shard's own bucket.
     `reads_5xx`: the body is wanted even with a 5xx (exchange status during an outage).
     """
 
@@ -67,6 +72,7 @@ class Call:
     body: Any = None
     items: int = 1
     priority: bool = False
+    shard: int = 0
     reads_5xx: bool = False
 
     @property
@@ -91,12 +97,6 @@ def query_pairs(params: Params) -> list[tuple[str, str]]:
         if value is not None
         for one in (value if isinstance(value, list | tuple) else (value,))
     ]
-
-
-def backoff_s(attempt: int, rng: Random) -> float:
-    """Pause before retry `attempt` (from 0): 0.1, 0.2, 0.4 ... at most 1 s, plus up to half of it as jitter."""
-    base = min(1.0, 0.1 * float(1 << attempt))
-    return base + rng.random() * base / 2
 
 
 # The pool looks at every connection for every request: a hundred of them cost 0.5 ms per order, these almost nothing,
@@ -129,10 +129,24 @@ class RestTransport:
         self._rng = rng or Random()
         self._sleep = sleep
         self.refused_rows: Counter[str] = Counter()
+        self.rate_limited = 0
+        self.on_outcome: Callable[[bool], None] | None = None
+        self._server_clock = ServerClock()
+
+    @property
+    def clock_skew_ms(self) -> int | None:
+        """Local clock minus the venue's by the newest reply; within half a second of zero it says nothing."""
+        return self._server_clock.skew_ms
+
+    def batch_size(self, method: str) -> int:
+        """Orders of one batch of this method that the account can pay for at once."""
+        cost = self.budget.costs.cost(method, API_PREFIX + BATCH)
+        return self.budget.affordable(cost, priority=method == "DELETE")
 
     async def aclose(self) -> None:
         if self._owns_client:
             await self._client.aclose()
+        await self.budget.aclose()
 
     async def call(self, kind: type[T], call: Call) -> T:
         """Send and read the answer as `kind`. Reads are repeated on `Retryable`, writes never."""
@@ -174,9 +188,22 @@ class RestTransport:
     async def _once(self, kind: type[T], call: Call) -> T:
         request = self._build(call)
         cost = self.budget.costs.cost(call.method, API_PREFIX + call.template) * call.items
-        await self.budget.acquire(cost, write=call.is_write, priority=call.priority)
+        await self.budget.acquire(cost, write=call.is_write, priority=call.priority, shard=call.shard)
         self._sign(request)
-        data = await self._send(request, call)
+        try:
+            result = self._read(kind, call, await self._send(request, call))
+        except GatewayError as e:
+            # A clear refusal shows a working exchange; the error rate counts what does not.
+            self._note(isinstance(e, VenueRejected) and not isinstance(e, AuthenticationFailed))
+            raise
+        self._note(True)
+        return result
+
+    def _note(self, is_success: bool) -> None:
+        if self.on_outcome is not None:
+            self.on_outcome(is_success)
+
+    def _read(self, kind: type[T], call: Call, data: bytes) -> T:
         try:
             return parse(kind, data or b"{}")
         except BadMessage as e:
@@ -211,13 +238,15 @@ class RestTransport:
         except httpx2.HTTPError as e:
             failed = ReplyTimeout if call.is_write else ReadFailed
             raise failed(f"{what}: {type(e).__name__}") from None
+        self._server_clock.note(response.headers.get("date"), self.clock.now_ms())
         wanted = 200 <= response.status_code < 300 or (call.reads_5xx and response.status_code >= 500)
         if wanted and len(response.content) <= MAX_BODY_BYTES:
             return response.content
         about_order = "/orders/:order_id" in call.template
         error = error_of(response.status_code, response.content, is_write=call.is_write, about_order=about_order)
         if isinstance(error, RateLimited):
-            (self.budget.write if call.is_write else self.budget.read).drain()
+            self.rate_limited += 1
+            await self.budget.drain(write=call.is_write, shard=call.shard)
         raise error
 
 

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 from apps.engine.ports import (
+    AmendAck,
     CancelAck,
+    DecreaseAck,
     OrderAck,
+    OrderChange,
     VenueBalance,
+    VenueGroup,
     VenueOrder,
     VenuePosition,
     VenueSettlement,
+    VenueStatus,
 )
 from apps.engine.types import Fill, OrderIntent, Quantity, Ticker
-from apps.gateway.errors import GatewayError
-from apps.gateway.kalshi.order_endpoints import Amendment, OrderRef
-from apps.gateway.kalshi.portfolio_models import AmendReply, DecreaseReply
+from apps.gateway.errors import GatewayError, IdentityMismatch
 from apps.gateway.kalshi.rest import KalshiRest
+
+ItemT = TypeVar("ItemT")
+AckT = TypeVar("AckT")
 
 
 class KalshiVenue:
-    """`apps.engine.ports.Venue` over REST, plus batches, amend, decrease and order groups. Retries no write."""
+    """`apps.engine.ports.Venue` over REST. Retries no write."""
 
     def __init__(self, rest: KalshiRest) -> None:
         self.rest = rest
+
+    @property
+    def clock_skew_ms(self) -> int | None:
+        return self.rest.clock_skew_ms
 
     async def submit(self, intent: OrderIntent) -> OrderAck:
         return await self.rest.create_order(intent)
 
     async def cancel(self, order_id: str, ticker: Ticker) -> CancelAck:
-        return await self.rest.cancel_order(OrderRef(order_id, ticker))
+        return await self.rest.cancel_order(order_id, ticker)
 
     async def cancel_all(self) -> None:
         await self.rest.cancel_all_orders()
@@ -47,8 +58,13 @@ class KalshiVenue:
         return [order.to_engine() async for order in self.rest.orders(min_ts=min_ts_s)]
 
     async def order_by_client_id(self, client_order_id: str, ticker: Ticker) -> VenueOrder | None:
-        """None when no order of this market carries the id; reads lag, so None soon after a send proves little."""
+        """None when no order of this market carries the id; reads lag, so None soon after a send proves little.
+
+        Raises `IdentityMismatch` when the venue answers about another market: then nothing is proved either way.
+        """
         async for order in self.rest.orders(ticker=ticker):
+            if order.ticker != ticker:
+                raise IdentityMismatch(f"orders of {ticker}: the reply holds {order.order_id} of {order.ticker}")
             if order.client_order_id == client_order_id:
                 return order.to_engine()
         return None
@@ -65,20 +81,31 @@ class KalshiVenue:
     async def balance(self) -> VenueBalance:
         return (await self.rest.account_balance()).to_engine()
 
-    async def submit_many(self, intents: Sequence[OrderIntent]) -> list[OrderAck | GatewayError]:
-        return await self.rest.create_orders(intents)
+    async def submit_many(self, intents: Sequence[OrderIntent]) -> list[OrderAck | Exception]:
+        return await _in_batches(intents, self.rest.batch_size("POST"), self.rest.create_orders)
 
-    async def cancel_many(self, orders: Sequence[OrderRef]) -> list[CancelAck | GatewayError]:
-        return await self.rest.cancel_orders(orders)
+    async def cancel_many(self, orders: Sequence[tuple[str, Ticker]]) -> list[CancelAck | Exception]:
+        return await _in_batches(orders, self.rest.batch_size("DELETE"), self.rest.cancel_orders)
 
-    async def amend(self, change: Amendment) -> AmendReply:
+    async def amend(self, change: OrderChange) -> AmendAck:
         return await self.rest.amend_order(change)
 
-    async def decrease(self, order_id: str, ticker: Ticker, *, reduce_by: Quantity) -> DecreaseReply:
-        return await self.rest.decrease_order(OrderRef(order_id, ticker), reduce_by=reduce_by)
+    async def decrease(self, order_id: str, ticker: Ticker, *, reduce_to: Quantity) -> DecreaseAck:
+        return await self.rest.decrease_order(order_id, ticker, reduce_to=reduce_to)
+
+    async def queue_positions(self, tickers: Sequence[Ticker]) -> Mapping[str, Quantity]:
+        """Orders of markets nobody asked about are left out."""
+        if not tickers:
+            return {}
+        wanted = set(tickers)
+        rows = await self.rest.queue_positions(market_tickers=",".join(tickers))
+        return {row.order_id: int(row.queue_position) for row in rows if row.market_ticker in wanted}
 
     async def create_group(self, contracts_limit: int, *, exchange_index: int = 0) -> str:
         return await self.rest.create_order_group(contracts_limit, exchange_index=exchange_index)
+
+    async def groups(self) -> Sequence[VenueGroup]:
+        return [group.to_engine() for group in await self.rest.order_groups()]
 
     async def trigger_group(self, group_id: str) -> None:
         await self.rest.trigger_order_group(group_id)
@@ -88,3 +115,23 @@ class KalshiVenue:
 
     async def delete_group(self, group_id: str) -> None:
         await self.rest.delete_order_group(group_id)
+
+    async def limit_group(self, group_id: str, contracts_limit: int) -> None:
+        await self.rest.limit_order_group(group_id, contracts_limit)
+
+    async def exchange_status(self) -> VenueStatus:
+        return (await self.rest.exchange_status()).to_engine()
+
+
+async def _in_batches(
+    items: Sequence[ItemT], size: int, send: Callable[[Sequence[ItemT]], Awaitable[Sequence[AckT | GatewayError]]]
+) -> list[AckT | Exception]:
+    """In batches the account can pay for; when one fails as a whole, each of its items gets that error."""
+    answers: list[AckT | Exception] = []
+    for start in range(0, len(items), size):
+        batch = items[start : start + size]
+        try:
+            answers += await send(batch)
+        except GatewayError as error:
+            answers += [error] * len(batch)
+    return answers

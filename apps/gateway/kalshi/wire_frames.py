@@ -123,6 +123,7 @@ class UserOrderMsg(Struct):
     last_updated_ts_ms: Millis | None = None
     last_update_reason: str | None = None
     exchange_index: int | None = None
+    expiration_ts_ms: Millis | None = None
 
 
 class UserOrderWire(Struct, tag="user_order"):

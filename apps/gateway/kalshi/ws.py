@@ -19,8 +19,8 @@ from websockets.exceptions import WebSocketException
 from websockets.http11 import Response
 
 from apps.gateway.clock import Clock
-from apps.gateway.errors import BadMessage, NotConnected
-from apps.gateway.kalshi.frames import Frame
+from apps.gateway.errors import BadMessage, NotConnected, UnknownMessage
+from apps.gateway.kalshi.frames import Frame, UnknownFrame
 from apps.gateway.kalshi.messages import MAX_FRAME_BYTES, Decoder
 from apps.gateway.kalshi.signing import Signer
 from apps.gateway.kalshi.subscriptions import Channels, Subscriptions
@@ -52,6 +52,8 @@ class Disconnected:
 
 Event: TypeAlias = Frame | BadMessage | Connected | Disconnected
 Handler: TypeAlias = Callable[[Event, int, bytes], Awaitable[None]]
+Connect: TypeAlias = Callable[..., Awaitable[Any]]
+"""Opens a connection like `websockets.asyncio.client.connect`; the simulation hands in one without a network."""
 
 
 class _Connection(ClientConnection):
@@ -92,6 +94,14 @@ class _ReceiveClock:
         return self._anchor_ns + int((self._clock.monotonic() - self._anchor_s) * 1e9)
 
 
+def _decode(decoder: Decoder, subscriptions: Subscriptions, raw: bytes) -> Frame:
+    frame = decoder.decode(raw)
+    if isinstance(frame, UnknownFrame) and subscriptions.feeds_books(frame.sid):
+        # What it changed in the books is not known. Refused, it leaves a gap in `seq`: the books are asked for anew.
+        raise UnknownMessage(f"a message of type {frame.type!r:.64} among the order books")
+    return frame
+
+
 class KalshiSocket:
     """One connection with its subscriptions. `run` until `stop` is set; commands may be given at any time.
 
@@ -111,7 +121,9 @@ class KalshiSocket:
         max_size: int = MAX_FRAME_BYTES,
         silence_s: float = SILENCE_S,
         sleep: Sleep = asyncio.sleep,
+        connect: Connect = connect,
     ) -> None:
+        self._connect_with = connect
         self._url = url
         self._signer = signer
         self._clock = clock
@@ -163,7 +175,7 @@ class KalshiSocket:
         self.connected_at_ms = self._clock.now_ms()
         now_ns = _ReceiveClock(self._clock).now_ns
         self._hear()
-        if isinstance(socket, _Connection):
+        if hasattr(socket, "heard"):
             socket.heard = self._hear
         self._socket = socket
         reason = "stopped"
@@ -192,7 +204,7 @@ class KalshiSocket:
                 await asyncio.wait([attempt], timeout=CLOSE_S)
 
     async def _connect(self) -> ClientConnection:
-        return await connect(
+        socket: ClientConnection = await self._connect_with(
             self._url,
             additional_headers=self._signer.headers("GET", urlsplit(self._url).path),
             max_size=self._max_size,
@@ -202,6 +214,7 @@ class KalshiSocket:
             proxy=None,
             create_connection=_Connection,
         )
+        return socket
 
     def _hear(self) -> None:
         self._heard_at = self._clock.monotonic()
@@ -216,7 +229,7 @@ class KalshiSocket:
                 self.last_frame_at_ms = recv_ns // 1_000_000
                 event: Event
                 try:
-                    event = self.decoder.decode(raw)
+                    event = _decode(self.decoder, self.subscriptions, raw)
                 except BadMessage as e:
                     event = e
                 else:
@@ -278,6 +291,11 @@ class KalshiSocket:
     async def resync(self, sid: int, tickers: Sequence[str]) -> None:
         """Ask for new snapshots on the same sid. Raises `NotConnected`."""
         await self._send(self.subscriptions.snapshot_command(sid, tickers))
+
+    def reconnect(self) -> None:
+        """Drops the connection, so that a new one makes every subscription afresh; for a channel that went silent."""
+        if self._socket is not None:
+            self._socket.transport.abort()
 
     async def list_subscriptions(self) -> int:
         """Ask the venue what it thinks we are subscribed to; returns the id its `ok` will carry."""
