@@ -51,12 +51,14 @@ def make_key(folder: Path) -> tuple[Path, rsa.RSAPublicKey]:
 
 
 @asynccontextmanager
-async def served(folder: Path, *, rate: float = 400.0, markets: int = 6) -> AsyncIterator[Served]:
+async def served(
+    folder: Path, *, rate: float = 400.0, markets: int = 6, with_controls: bool = False
+) -> AsyncIterator[Served]:
     """A running simulator with synthetic markets and an account with a past."""
     key_path, public_key = make_key(folder)
     config = ExchangeConfig(credentials=(Credential(KEY_ID, public_key),))
     exchange = create_exchange(config, SystemClock(), random.Random(5))
-    app = asgi_app(exchange)
+    app = asgi_app(exchange, with_controls=with_controls)
     runner = Runner(app, [], SyntheticFlow(exchange.state, markets, rate, seed=5))
     seed_history(exchange)
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()

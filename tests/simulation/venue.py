@@ -173,11 +173,12 @@ def make_venue(
     bids: list[Level] = BIDS,
     asks: list[Level] = ASKS,
     start_us: int = START_US,
+    clock: Any = None,
     state_file: Path | None = None,
     **config: Any,
 ) -> Venue:
     """Rates are the highest tier's unless given, so that only tests of the buckets meet them."""
-    clock = ManualClock(start_us)
+    clock = clock or ManualClock(start_us)
     credentials = tuple(Credential(n, key_of(n).public_key()) for n in names)
     settings: dict[str, Any] = {"tier": "prestige", "cash": 1_000 * MONEY_SCALE} | config
     wanted = ExchangeConfig(credentials=credentials, **settings)
@@ -198,11 +199,12 @@ def add_market(
     recorded: bool = False,
     fee_type: str = "quadratic",
     close_us: int | None = None,
+    exchange_index: int = 0,
 ) -> Market:
     now_us = exchange.clock.now_us()
     event_ticker = ticker.rpartition("-")[0]
     series = Series(event_ticker.partition("-")[0], "Test series", "Economics", fee_type)
-    event = list_event(exchange.state, event_ticker, series, "Test event")
+    event = list_event(exchange.state, event_ticker, series, "Test event", exchange_index=exchange_index)
     return list_market(
         exchange.state,
         ticker,

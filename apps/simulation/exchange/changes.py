@@ -86,7 +86,7 @@ def _apply_names(state: State, account: Account, order: Order, wanted: Amendment
         account.client_order_ids.add(wanted.updated_client_order_id)
     if wanted.expires_at_s is not None:
         order.expires_at_s = wanted.expires_at_s or None
-        state.due_us = 0
+        state.due_by(order.expires_at_s)
 
 
 def _requeue(state: State, market: Market, order: Order, price: Price, remaining: Quantity) -> None:
@@ -94,7 +94,7 @@ def _requeue(state: State, market: Market, order: Order, price: Price, remaining
         market.book.remove(order.rest)
         order.rest = None
     account = state.accounts[order.account_id]
-    account.resting.pop(order.order_id, None)
+    account.resting.discard(order)
     order.price, order.remaining = price, remaining
     run_taker(state, market, order, taker_of(order, remaining))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 MICROS = 1_000_000
@@ -41,10 +42,14 @@ class ManualClock:
 
 def rfc3339(us: int) -> str:
     """Unix microseconds -> `2026-06-11T06:29:30.164956Z`, trailing zeros of the fraction dropped."""
-    at = _EPOCH + timedelta(microseconds=us)
-    text = at.strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f"{at.microsecond:06d}".rstrip("0")
-    return f"{text}.{fraction}Z" if fraction else f"{text}Z"
+    seconds, rest = divmod(us, MICROS)
+    fraction = f"{rest:06d}".rstrip("0")
+    return f"{_second(seconds)}.{fraction}Z" if fraction else f"{_second(seconds)}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(unix_s: int) -> str:
+    return (_EPOCH + timedelta(seconds=unix_s)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def parse_rfc3339(text: str) -> int:

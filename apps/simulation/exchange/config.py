@@ -45,7 +45,6 @@ class ExchangeConfig:
     write_rate: int | None = None
     burst_seconds: int = 3
     read_lag_us: int = 0
-    latency_us: int = 0
     signature_window_us: int = 15 * MICROS
     group_window_us: int = 15 * MICROS
     balance_net_of_resting: bool = False

@@ -32,9 +32,9 @@ def create_order(state: State, account: Account, intent: OrderIntent) -> Order:
     check_open(state, market)
     if intent.price not in market.grid:
         raise refused(400, "invalid_price")
-    _check_terms(state, account, intent)
+    _check_terms(state, account, market, intent)
     intent, exhausted = _reduce_only(account, intent)
-    order = _new_order(state, account, intent)
+    order = _new_order(state, account, market, intent)
     if exhausted:
         _register(state, account, order)
         close_order(state, order, Reason.REDUCE_ONLY_CANCEL)
@@ -74,7 +74,7 @@ def check_open(state: State, market: Market, *, canceling: bool = False) -> None
         raise refused(409, "trading_is_paused")
 
 
-def _check_terms(state: State, account: Account, intent: OrderIntent) -> None:
+def _check_terms(state: State, account: Account, market: Market, intent: OrderIntent) -> None:
     resting = intent.time_in_force is TimeInForce.GOOD_TILL_CANCELED
     if intent.post_only and not resting:
         raise invalid_parameters("post_only is only allowed with good_till_canceled")
@@ -88,6 +88,8 @@ def _check_terms(state: State, account: Account, intent: OrderIntent) -> None:
         group = state.groups.get(intent.order_group_id)
         if group is None or group.account_id != account.account_id:
             raise refused(404, "order_group_not_found")
+        if group.exchange_index != market.exchange_index:
+            raise refused(404, "order_group_not_found", "the group belongs to another shard")
         if group.triggered:
             raise refused(409, "exceeded_order_group_risk_limit")
 
@@ -107,7 +109,7 @@ def _reduce_only(account: Account, intent: OrderIntent) -> tuple[OrderIntent, bo
     return replace(intent, quantity=min(intent.quantity, reducible)), False
 
 
-def _new_order(state: State, account: Account, intent: OrderIntent) -> Order:
+def _new_order(state: State, account: Account, market: Market, intent: OrderIntent) -> Order:
     now_us = state.clock.now_us()
     return Order(
         order_id=state.new_id(),
@@ -122,6 +124,7 @@ def _new_order(state: State, account: Account, intent: OrderIntent) -> Order:
         updated_us=now_us,
         expires_at_s=intent.expires_at_s,
         client_order_id=intent.client_order_id,
+        exchange_index=market.exchange_index,
     )
 
 
@@ -191,9 +194,8 @@ def rest_order(state: State, market: Market, order: Order) -> None:
     order.rest = RestingOrder(order.order_id, order.account_id, order.side, order.price, order.remaining)
     order.status = OrderStatus.RESTING
     market.book.place(order.rest)
-    account.resting[order.order_id] = order
-    if order.expires_at_s:
-        state.due_us = 0
+    account.resting.add(order)
+    state.due_by(order.expires_at_s)
     group = state.groups.get(order.intent.order_group_id or "")
     if group is not None:
         group.orders[order.order_id] = order

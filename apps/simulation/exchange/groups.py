@@ -13,12 +13,13 @@ from .orders import Order
 
 @dataclass(slots=True, eq=False)
 class OrderGroup:
-    """A group of one account; while `triggered` it takes no orders."""
+    """A group of one account and one shard; while `triggered` it takes no orders."""
 
     group_id: str
     account_id: str
     limit: Quantity
     triggered: bool = False
+    exchange_index: int = 0
     orders: dict[str, Order] = field(default_factory=dict)
     _matched: deque[tuple[int, Quantity]] = field(default_factory=deque)
     _sum: Quantity = 0

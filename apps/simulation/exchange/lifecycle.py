@@ -11,10 +11,12 @@ from .accounts import Account
 from .canceling import close_orders
 from .markets import Market, MarketStatus
 from .orders import Order, Reason, Settlement
+from .rules import apply_due_fees
 from .state import State
 
 CENT_IN_MONEY = 10_000
 NEVER_US = 1 << 62
+_DETERMINED = (MarketStatus.DETERMINED, MarketStatus.DISPUTED, MarketStatus.AMENDED)
 
 
 def advance(state: State) -> None:
@@ -22,6 +24,7 @@ def advance(state: State) -> None:
     now_us = state.clock.now_us()
     if now_us < state.due_us:
         return
+    apply_due_fees(state)
     for market in state.catalogue.markets.values():
         if market.status is MarketStatus.INITIALIZED and market.open_us <= now_us:
             market.status = MarketStatus.ACTIVE
@@ -36,7 +39,7 @@ def advance(state: State) -> None:
 
 
 def _next_due(state: State) -> int:
-    due = [NEVER_US]
+    due = [NEVER_US, *(c.at_us for c in state.fee_changes)]
     for market in state.catalogue.markets.values():
         if market.status is MarketStatus.INITIALIZED:
             due.append(market.open_us)
@@ -101,10 +104,17 @@ def resume(state: State) -> None:
 
 
 def determine(state: State, market: Market, result: str, value: Price) -> None:
-    """Set the result; cash follows at settlement. Closes the market first when it still trades."""
+    """Set the result; cash follows at settlement. Closes the market first when it still trades.
+
+    Once more on a determined or disputed market amends its result; after the payment it raises `ValueError`.
+    """
+    if market.status is MarketStatus.FINALIZED:
+        raise ValueError(f"{market.ticker} is settled already")
     if market.status in (MarketStatus.ACTIVE, MarketStatus.INACTIVE, MarketStatus.INITIALIZED):
         close_market(state, market)
-    market.status, market.result, market.settlement_value = MarketStatus.DETERMINED, result, value
+    again = market.status is not MarketStatus.CLOSED
+    market.status = MarketStatus.AMENDED if again else MarketStatus.DETERMINED
+    market.result, market.settlement_value = result, value
     _touch(state, market)
     state.publisher.lifecycle(
         {
@@ -117,11 +127,24 @@ def determine(state: State, market: Market, result: str, value: Price) -> None:
     )
 
 
+def dispute(state: State, market: Market) -> None:
+    """Somebody challenges the result; it is determined anew or settled as it is."""
+    if market.status not in _DETERMINED:
+        raise ValueError(f"{market.ticker} is {market.status}, not determined")
+    market.status = MarketStatus.DISPUTED
+    _touch(state, market)
+
+
+def void(state: State, market: Market) -> None:
+    """Determine that nobody wins: a contract is worth its last price, half a dollar without one."""
+    determine(state, market, "void", market.last_price or ONE_DOLLAR // 2)
+
+
 def settle(state: State, market: Market) -> None:
     """Pay out a determined market to everybody who holds it."""
     now_us = state.clock.now_us()
     value = market.settlement_value
-    if market.status is not MarketStatus.DETERMINED or value is None:
+    if market.status not in _DETERMINED or value is None:
         raise ValueError(f"{market.ticker} is {market.status}, not determined")
     market.status, market.settled_us = MarketStatus.FINALIZED, now_us
     _touch(state, market)
@@ -159,6 +182,7 @@ def _settle_account(state: State, account: Account, market: Market, value: Price
         fee,
         value,
         now_us,
+        market.exchange_index,
     )
     account.settlements.append(settlement)
     state.note_holding(account, holding, now_us, settlement=settlement)
@@ -176,7 +200,7 @@ def finish_left_over(state: State) -> None:
     """Settle what a former run left and nothing took up again: at its result, else at its last price."""
     for ticker in sorted(state.left_over):
         market = state.catalogue.markets[ticker]
-        if market.status is MarketStatus.DETERMINED:
+        if market.status in _DETERMINED:
             settle(state, market)
         elif market.status is not MarketStatus.FINALIZED:
             finish(state, market, is_yes=looks_like_yes(market))

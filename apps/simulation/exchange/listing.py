@@ -12,16 +12,18 @@ from .markets import Event, Market, MarketStatus, Series
 from .state import State
 
 
-def list_event(state: State, event_ticker: str, series: Series, title: str) -> Event:
-    """The event, created and announced when it is new."""
+def list_event(state: State, event_ticker: str, series: Series, title: str, *, exchange_index: int = 0) -> Event:
+    """The event, created and announced when it is new. All its markets are on its shard."""
     known = state.catalogue.events.get(event_ticker)
     if known is not None:
         return known
-    event = state.catalogue.add_event(Event(event_ticker, state.catalogue.add_series(series), title))
+    event = state.catalogue.add_event(
+        Event(event_ticker, state.catalogue.add_series(series), title, exchange_index=exchange_index)
+    )
     state.publisher.lifecycle(
         {
             "event_ticker": event_ticker,
-            "exchange_index": 0,
+            "exchange_index": exchange_index,
             "title": title,
             "subtitle": "",
             "collateral_return_type": "",
@@ -65,6 +67,7 @@ def list_market(
         yes_sub_title=title,
         floor_strike=floor_strike,
         recorded=recorded,
+        exchange_index=event.exchange_index,
         status=MarketStatus.INITIALIZED if open_us > now_us else MarketStatus.ACTIVE,
     )
     state.catalogue.add_market(market)

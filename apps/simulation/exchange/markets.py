@@ -19,6 +19,7 @@ GRIDS: dict[str, tuple[PriceRange, ...]] = {
     "deci_cent": DECI_CENT,
     "tapered_deci_cent": TAPERED_DECI_CENT,
 }
+SHARDS = ("default", "combos", "crypto and commodities", "sports")
 _KEPT_TRADES = 10_000
 
 
@@ -51,24 +52,41 @@ class Series:
     fee_multiplier: str = "1"
     frequency: str = "custom"
 
-    @property
-    def fee_rule(self) -> FeeRule:
-        return FeeRule.of(self.fee_type, self.fee_multiplier)
-
 
 @dataclass(slots=True, eq=False)
 class Event:
+    """`fee_type` and `fee_multiplier` override the series' where they are given."""
+
     event_ticker: str
     series: Series
     title: str
     sub_title: str = ""
     mutually_exclusive: bool = False
+    exchange_index: int = 0
+    fee_type: str | None = None
+    fee_multiplier: str | None = None
     markets: list[Market] = field(default_factory=list)
+
+    @property
+    def fee_rule(self) -> FeeRule:
+        return FeeRule.of(self.fee_type or self.series.fee_type, self.fee_multiplier or self.series.fee_multiplier)
+
+
+@dataclass(frozen=True, slots=True)
+class FeeChange:
+    """Fees of a series, or of one event only, from a time on; None clears an event's own."""
+
+    change_id: str
+    series_ticker: str
+    event_ticker: str | None
+    fee_type: str | None
+    fee_multiplier: str | None
+    at_us: int
 
 
 @dataclass(slots=True, eq=False)
 class Market:
-    """`number` rises with creation. `has_orders` once any account had an order here."""
+    """`number` rises with creation. `has_orders` once any account had an order here. `rule` overrides all fees."""
 
     ticker: Ticker
     number: int
@@ -111,7 +129,7 @@ class Market:
 
     @property
     def fee_rule(self) -> FeeRule:
-        return self.rule or self.event.series.fee_rule
+        return self.rule or self.event.fee_rule
 
     @property
     def top(self) -> tuple[Price, Quantity, Price, Quantity]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from apps.engine.matching import RestingOrder
@@ -57,6 +57,15 @@ class Order:
     reason: Reason | None = None
     client_order_id: str = ""
     rest: RestingOrder | None = None
+    exchange_index: int = 0
+
+    def copied(self) -> Order:
+        """As it is now, without its place in the book."""
+        found = Order.__new__(Order)
+        for name in _COPIED:
+            setattr(found, name, getattr(self, name))
+        found.rest = None
+        return found
 
     @property
     def ticker(self) -> str:
@@ -85,6 +94,9 @@ class Order:
         """Sum of YES price x quantity over all fills."""
         cost = self.taker_cost + self.maker_cost
         return cost if self.side is Side.BID else self.filled * 10_000 - cost
+
+
+_COPIED = tuple(f.name for f in fields(Order) if f.name != "rest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +141,4 @@ class Settlement:
     fee: Money
     value: Price
     ts_us: int
+    exchange_index: int = 0

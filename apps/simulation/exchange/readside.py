@@ -10,7 +10,7 @@ import msgspec
 from apps.engine.types import Money, Ticker
 
 from .accounts import Holding
-from .orders import ExchangeFill, Order, Settlement
+from .orders import ExchangeFill, Order, OrderStatus, Settlement
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -32,6 +32,7 @@ class AccountView:
     bound: Money = 0
     cash_us: int = 0
     orders: dict[str, Order] = field(default_factory=dict)
+    resting: dict[str, Order] = field(default_factory=dict)
     holdings: dict[Ticker, Holding] = field(default_factory=dict)
     fills: list[ExchangeFill] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
@@ -52,6 +53,13 @@ class ReadSide:
         self._advance(now_us)
         return self._views.setdefault(account_id, AccountView())
 
+    def forget_closed(self, account_id: str, now_us: int) -> None:
+        """Show only resting orders from now on, and no fill or settlement of before."""
+        view = self.view(account_id, now_us)
+        view.orders = dict(view.resting)
+        view.fills.clear()
+        view.settlements.clear()
+
     def _advance(self, now_us: int) -> None:
         while self._pending and self._pending[0][0] <= now_us - self.lag_us:
             at_us, account_id, change = self._pending.popleft()
@@ -61,6 +69,10 @@ class ReadSide:
 def _apply(view: AccountView, at_us: int, change: Change) -> None:
     if change.order is not None:
         view.orders[change.order.order_id] = change.order
+        if change.order.status is OrderStatus.RESTING:
+            view.resting[change.order.order_id] = change.order
+        else:
+            view.resting.pop(change.order.order_id, None)
     if change.holding is not None:
         view.holdings[change.holding.position.ticker] = change.holding
     if change.fill is not None:

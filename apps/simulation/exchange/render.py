@@ -105,8 +105,12 @@ def event(e: Event, *, nested: bool) -> dict[str, Any]:
         "settlement_sources": None,
         "strike_period": "",
         "last_updated_ts": rfc3339(max((m.updated_us or m.created_us for m in e.markets), default=0)),
-        "exchange_index": 0,
+        "exchange_index": e.exchange_index,
     }
+    if e.fee_type is not None:
+        body["fee_type_override"] = e.fee_type
+    if e.fee_multiplier is not None:
+        body["fee_multiplier_override"] = float(e.fee_multiplier)
     if nested:
         body["markets"] = [market(m) for m in e.markets]
     return body
@@ -202,7 +206,7 @@ def order(o: Order, user_id: str) -> dict[str, Any]:
         "last_update_time": rfc3339(o.updated_us),
         "self_trade_prevention_type": o.intent.self_trade_prevention.value,
         "subaccount_number": 0,
-        "exchange_index": 0,
+        "exchange_index": o.exchange_index,
     }
     if o.expires_at_s:
         body["expiration_time"] = rfc3339(o.expires_at_s * 1_000_000)
@@ -234,15 +238,15 @@ def fill(f: ExchangeFill) -> dict[str, Any]:
         "created_time": rfc3339(f.ts_us),
         "ts": f.ts_us // 1_000_000,
         "subaccount_number": 0,
-        "exchange_index": 0,
+        "exchange_index": f.order.exchange_index,
     }
 
 
-def position(h: Holding, *, net_of_fees: bool) -> dict[str, Any]:
+def position(h: Holding, exchange_index: int, *, net_of_fees: bool) -> dict[str, Any]:
     p = h.position
     return {
         "ticker": p.ticker,
-        "exchange_index": 0,
+        "exchange_index": exchange_index,
         "position_fp": format_quantity(p.quantity),
         "total_traded_dollars": format_money(h.traded),
         "market_exposure_dollars": format_money(p.cost),
@@ -272,7 +276,7 @@ def settlement(s: Settlement) -> dict[str, Any]:
     return {
         "ticker": s.ticker,
         "event_ticker": s.event_ticker,
-        "exchange_index": 0,
+        "exchange_index": s.exchange_index,
         "market_result": s.result,
         "yes_count_fp": count if yes else "0.00",
         "no_count_fp": "0.00" if yes else count,
@@ -289,7 +293,7 @@ def group(g: OrderGroup) -> dict[str, Any]:
     return {
         "is_auto_cancel_enabled": g.triggered,
         "contracts_limit_fp": format_quantity(g.limit),
-        "exchange_index": 0,
+        "exchange_index": g.exchange_index,
     }
 
 

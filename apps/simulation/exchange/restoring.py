@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,18 @@ from .readside import Change
 from .rows import AccountRow, ChangeRow, GroupRow, MarketRow, PriceRow, Row
 from .state import State
 from .statelog import CROWD
+
+_CHANGEABLE = (
+    "open_us",
+    "close_us",
+    "structure",
+    "ranges",
+    "status",
+    "updated_us",
+    "result",
+    "settlement_value",
+    "settled_us",
+)
 
 
 def restore(state: State, path: Path) -> None:
@@ -71,8 +82,7 @@ def _last_orders(rows: Iterable[Row]) -> dict[str, Order]:
         if isinstance(row, ChangeRow):
             order = row.change.order or (row.change.fill.order if row.change.fill else None)
             if order is not None:
-                found[order.order_id] = copy.copy(order)
-                found[order.order_id].rest = None
+                found[order.order_id] = order.copied()
     return found
 
 
@@ -104,14 +114,16 @@ def _market(state: State, row: MarketRow) -> None:
     known = state.catalogue.markets.get(row.ticker)
     if known is None:
         series = state.catalogue.add_series(row.series)
-        event = state.catalogue.add_event(Event(row.event_ticker, series, row.event_title))
+        event = state.catalogue.add_event(
+            Event(row.event_ticker, series, row.event_title, exchange_index=row.exchange_index)
+        )
         fields = msgspec.structs.asdict(row)
         for name in ("series", "event_ticker", "event_title"):
             del fields[name]
         market = Market(event=event, yes_sub_title=row.title, has_orders=True, **fields)
         state.catalogue.add_market(market)
     else:
-        for name in ("open_us", "close_us", "status", "updated_us", "result", "settlement_value", "settled_us"):
+        for name in _CHANGEABLE:
             setattr(known, name, getattr(row, name))
     state.left_over.add(row.ticker)
 
@@ -120,7 +132,7 @@ def _group(state: State, row: GroupRow) -> None:
     if row.deleted:
         state.groups.pop(row.group_id, None)
         return
-    group = OrderGroup(row.group_id, row.account_id, row.limit, row.triggered)
+    group = OrderGroup(row.group_id, row.account_id, row.limit, row.triggered, row.exchange_index)
     for at_us, quantity in row.matched:
         group.count(quantity, at_us, state.config.group_window_us)
     state.groups[row.group_id] = group

@@ -39,6 +39,7 @@ class GroupRow(msgspec.Struct, frozen=True, tag="group"):
     triggered: bool
     matched: list[tuple[int, Quantity]]
     deleted: bool = False
+    exchange_index: int = 0
 
 
 class MarketRow(msgspec.Struct, frozen=True, tag="market"):
@@ -64,6 +65,7 @@ class MarketRow(msgspec.Struct, frozen=True, tag="market"):
     settlement_value: Price | None
     settled_us: int | None
     last_price: Price
+    exchange_index: int = 0
 
 
 class PriceRow(msgspec.Struct, frozen=True, tag="price"):
@@ -104,9 +106,12 @@ def market_row(m: Market) -> MarketRow:
         settlement_value=m.settlement_value,
         settled_us=m.settled_us,
         last_price=m.last_price,
+        exchange_index=m.exchange_index,
     )
 
 
 def group_row(group: OrderGroup, *, deleted: bool) -> GroupRow:
     matched = list(group.window)
-    return GroupRow(group.group_id, group.account_id, group.limit, group.triggered, matched, deleted)
+    return GroupRow(
+        group.group_id, group.account_id, group.limit, group.triggered, matched, deleted, group.exchange_index
+    )

@@ -8,14 +8,46 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 from .app import App
+from .line import EXTENSION
 from .replay import Replay
 from .synthetic import SyntheticFlow
 
 _STEP_SECONDS = 0.005
 _TICKER_STEPS = 100
 HEARTBEAT_SECONDS = 10.0
+
+
+class _WebSocket(WebSocketsSansIOProtocol):
+    """Hands the application its line, so that it can silence or break it."""
+
+    is_silent = False
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.handshake_initiated and not self.handshake_complete:
+            extensions: dict[str, object] = {**(self.scope.get("extensions") or {}), EXTENSION: self}
+            self.scope["extensions"] = extensions  # type: ignore[typeddict-item]
+
+    def silence(self) -> None:
+        self.is_silent = True
+        self.stop_keepalive()
+
+    def abort(self) -> None:
+        self.transport.abort()
+
+    def handle_ping(self) -> None:
+        if self.is_silent:
+            self.conn.data_to_send()
+        else:
+            super().handle_ping()
+
+    def schedule_ping(self) -> None:
+        if not self.is_silent:
+            super().schedule_ping()
 
 
 class _Server(uvicorn.Server):
@@ -76,12 +108,13 @@ class Runner:
             self.app,
             host=host,
             port=port,
-            ws="websockets-sansio",
+            ws=_WebSocket,
             ws_ping_interval=HEARTBEAT_SECONDS,
             ws_ping_timeout=HEARTBEAT_SECONDS * 2,
             ws_per_message_deflate=False,
             log_level="warning",
             access_log=False,
+            date_header=False,
         )
         server = _Server(config, listening)
         flow = asyncio.create_task(self.flow())

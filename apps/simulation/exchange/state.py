@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 import uuid
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from .accounts import Account, Holding
 from .clock import Clock
 from .config import ExchangeConfig
 from .groups import OrderGroup
-from .markets import Catalogue, Market
+from .markets import Catalogue, FeeChange, Market
 from .orders import ExchangeFill, Order, Settlement
 from .publisher import LevelNews, Publisher
 from .readside import Change, ReadSide
@@ -46,6 +45,7 @@ class State:
     left_over: set[Ticker] = field(default_factory=set)
     numbers: int = 0
     passes: int = 0
+    fee_changes: list[FeeChange] = field(default_factory=list)
     due_us: int = 0
 
     def __post_init__(self) -> None:
@@ -64,7 +64,21 @@ class State:
     def _account(self, account_id: str, cash: Money) -> Account:
         now_us, burst = self.clock.now_us(), self.config.burst_seconds
         read, write = (TokenBucket(rate, rate * burst, now_us) for rate in self.config.rates)
-        return Account(account_id, self.new_id(), cash, cash, read, write)
+        return Account(account_id, self.new_id(), cash, cash, self.config.tier, read, write)
+
+    def write_bucket(self, account: Account, shard: int) -> TokenBucket:
+        """The account's own bucket, or for a shard above 0 that shard's, of the same size."""
+        if not shard:
+            return account.write_bucket
+        if shard not in account.shard_buckets:
+            size = account.write_bucket
+            account.shard_buckets[shard] = TokenBucket(size.rate, size.capacity, self.clock.now_us())
+        return account.shard_buckets[shard]
+
+    def due_by(self, at_s: int | None) -> None:
+        """Something will be due at this time, Unix seconds; None is never."""
+        if at_s:
+            self.due_us = min(self.due_us, at_s * 1_000_000)
 
     def new_id(self) -> str:
         """An id that no former run used either."""
@@ -96,9 +110,8 @@ class State:
     def note_order(self, order: Order) -> None:
         """Tell the reads and the private channel that an order changed."""
         account = self.accounts[order.account_id]
-        kept = copy.copy(order)
-        kept.rest = None
-        self._record(order.updated_us, account, Change(order=kept, bound=account.bound()), order.ticker)
+        account.resting.touch(order.ticker)
+        self._record(order.updated_us, account, Change(order=order.copied(), bound=account.bound()), order.ticker)
         self.publisher.order_changed(account, order)
 
     def note_holding(
@@ -110,6 +123,7 @@ class State:
         settlement: Settlement | None = None,
     ) -> None:
         """Tell the reads and the private channels about a fill or a settlement and the position it left."""
+        account.resting.touch(holding.position.ticker)
         change = Change(holding=holding.copied(), fill=fill, settlement=settlement, cash=account.cash)
         self._record(now_us, account, change, holding.position.ticker)
         if fill is not None:

@@ -13,7 +13,7 @@ from apps.engine.types import Price, Quantity, Side
 from .clock import MICROS
 from .feed import book_replaced, crowd_takes, level_changed
 from .listing import list_event, list_market
-from .markets import Market, Series
+from .markets import SHARDS, Market, Series
 from .orders import Trade
 from .state import State
 
@@ -40,10 +40,16 @@ class Walk:
 
 
 class SyntheticFlow:
-    """`rate` book events per second over all markets; `run` does those due by now."""
+    """`rate` book events per second over all markets; `run` does those due by now.
 
-    def __init__(self, state: State, markets: int, rate: float, seed: int) -> None:
+    The events, of up to four markets each, go to `shards` shards in turn.
+    """
+
+    def __init__(self, state: State, markets: int, rate: float, seed: int, *, shards: int = 1) -> None:
+        if not 1 <= shards <= len(SHARDS):
+            raise ValueError(f"the exchange has 1 to {len(SHARDS)} shards, not {shards}")
         self._state = state
+        self._shards = shards
         self._rate = rate
         self._random = random.Random(seed)
         self._start_us = state.clock.now_us()
@@ -123,7 +129,9 @@ class SyntheticFlow:
         series = SERIES[index % len(SERIES)]
         number = index // len(SERIES)
         event_ticker = f"{series.ticker}-E{number // _MARKETS_PER_EVENT + 1:03d}"
-        event = list_event(state, event_ticker, series, f"{series.title} {number // _MARKETS_PER_EVENT + 1}")
+        title = f"{series.title} {number // _MARKETS_PER_EVENT + 1}"
+        shard = (index % len(SERIES) + number // _MARKETS_PER_EVENT * len(SERIES)) % self._shards
+        event = list_event(state, event_ticker, series, title, exchange_index=shard)
         ticker = f"{event_ticker}-T{number % _MARKETS_PER_EVENT + 1}"
         market = list_market(
             state,

@@ -26,16 +26,17 @@ def authenticate(exchange: Exchange, method: str, path: str, headers: Mapping[st
     stamp = headers[TIMESTAMP]
     if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 15:
         raise refused(401, "header_timestamp_expired")
-    if abs(int(stamp) * 1000 - exchange.clock.now_us()) > exchange.config.signature_window_us:
+    if abs(int(stamp) * 1000 - exchange.shown_us()) > exchange.config.signature_window_us:
         raise refused(401, "header_timestamp_expired")
     key_id = headers[KEY]
     public_key = exchange.public_keys.get(key_id)
     if public_key is None:
-        raise _unauthentic("NOT_FOUND")
+        raise unauthentic("NOT_FOUND")
     if not verify(public_key, stamp, method, path, headers[SIGNATURE]):
-        raise _unauthentic("INCORRECT_API_KEY_SIGNATURE")
+        raise unauthentic("INCORRECT_API_KEY_SIGNATURE")
     return exchange.state.accounts[key_id]
 
 
-def _unauthentic(details: str) -> Refusal:
+def unauthentic(details: str) -> Refusal:
+    """The recorded 401 for an unknown key (`NOT_FOUND`) or a wrong signature."""
     return refused(401, "authentication_error", details, message="authentication_error")

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from apps.simulation.exchange.markets import SHARDS
 from apps.simulation.exchange.refusals import invalid_parameters, refused, undecodable
 
 # Go types of the request fields, as its decoder names them.
@@ -162,8 +163,20 @@ def require(value: Mapping[str, Any], *keys: str) -> None:
 
 
 def own_subaccount(subaccount: int | None, exchange_index: int | None = None) -> None:
-    """The simulator has one sub-account and one shard; any other is unknown."""
+    """The simulator has one sub-account; any other is unknown, as is a shard that nobody has."""
     if subaccount not in (None, 0):
         raise refused(404, "not_found", "subaccount")
-    if exchange_index not in (None, 0, -1):
+    if exchange_index is not None and not -1 <= exchange_index < len(SHARDS):
         raise invalid_parameters("exchange_index")
+
+
+def shard_of(body: bytes) -> int | None:
+    """The shard a write names in its body; None when it names none or cannot be read."""
+    if b"exchange_index" not in body:
+        return None
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    shard = value.get("exchange_index") if isinstance(value, dict) else None
+    return shard if isinstance(shard, int) else None

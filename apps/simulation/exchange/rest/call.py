@@ -120,7 +120,10 @@ class Bucket(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`cost` in tokens, or a function of the body for batches. Public routes cost only who signs them."""
+    """`cost` in tokens, or a function of the body for batches. Public routes cost only who signs them.
+
+    `sharded`: a write that names a shard above 0 is billed to that shard's own bucket.
+    """
 
     method: str
     pattern: str
@@ -129,6 +132,7 @@ class Route:
     public: bool = False
     bucket: Bucket = Bucket.READ
     cost: int | Callable[[bytes], int] = DEFAULT_COST
+    sharded: bool = False
     regex: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -41,13 +41,22 @@ def _own_group(call: Call) -> OrderGroup:
     return group
 
 
+def _cancelable_group(call: Call) -> OrderGroup:
+    """A group whose orders can be canceled now, which an exchange pause forbids."""
+    group = _own_group(call)
+    if not call.state.exchange_active:
+        raise refused(409, "exchange_is_paused")
+    return group
+
+
 def create(call: Call) -> Reply:
     body = decode_typed(call.request.body, GROUP_FIELDS, "CreateOrderGroupRequest")
     own_subaccount(body.get("subaccount"), body.get("exchange_index"))
-    group = OrderGroup(call.state.new_id(), call.owner.account_id, _limit(body))
+    shard = max(0, body.get("exchange_index", 0))
+    group = OrderGroup(call.state.new_id(), call.owner.account_id, _limit(body), exchange_index=shard)
     call.state.groups[group.group_id] = group
     publish_group(call.state, group, "created")
-    return 201, {"order_group_id": group.group_id, "subaccount": 0, "exchange_index": 0}
+    return 201, {"order_group_id": group.group_id, "subaccount": 0, "exchange_index": shard}
 
 
 def index(call: Call) -> Reply:
@@ -61,7 +70,7 @@ def get(call: Call) -> Reply:
 
 
 def trigger(call: Call) -> Reply:
-    trigger_group(call.state, _own_group(call))
+    trigger_group(call.state, _cancelable_group(call))
     return 200, {}
 
 
@@ -74,7 +83,7 @@ def reset(call: Call) -> Reply:
 
 def limit(call: Call) -> Reply:
     """A new limit; what the window already matched counts against it at once."""
-    group = _own_group(call)
+    group = _cancelable_group(call)
     group.limit = _limit(decode_typed(call.request.body, GROUP_FIELDS, "UpdateOrderGroupLimitRequest"))
     publish_group(call.state, group, "limit_updated")
     matched = group.matched(call.now_us, call.exchange.config.group_window_us)
@@ -84,7 +93,7 @@ def limit(call: Call) -> Reply:
 
 
 def delete(call: Call) -> Reply:
-    group = _own_group(call)
+    group = _cancelable_group(call)
     close_orders(call.state, group.orders.values())
     del call.state.groups[group.group_id]
     publish_group(call.state, group, "deleted")

@@ -65,7 +65,8 @@ def orders(call: Call) -> Reply:
             and (high is None or o.created_us <= high * 1_000_000)
         )
 
-    rows, cursor = page([o for o in view.orders.values() if wanted(o)], lambda o: o.number, limit, query.text("cursor"))
+    shown = view.resting if status == "resting" else view.orders
+    rows, cursor = page([o for o in shown.values() if wanted(o)], lambda o: o.number, limit, query.text("cursor"))
     user_id = call.owner.user_id
     return 200, {"cursor": cursor, "orders": [render.order(o, user_id) for o in rows]}
 
@@ -126,7 +127,9 @@ def positions(call: Call) -> Reply:
         by_event[markets[h.position.ticker].event.event_ticker].append(h)
     return 200, {
         "cursor": cursor,
-        "market_positions": [render.position(h, net_of_fees=net) for h in rows],
+        "market_positions": [
+            render.position(h, markets[h.position.ticker].exchange_index, net_of_fees=net) for h in rows
+        ],
         "event_positions": [render.event_position(e, held, net_of_fees=net) for e, held in by_event.items()],
     }
 
@@ -182,9 +185,7 @@ def queue_position(call: Call) -> Reply:
 def resting_value(call: Call) -> Reply:
     """Cost of all resting orders, at their own prices on the leg they buy."""
     total = sum(
-        o.remaining * (o.price if o.side.sign > 0 else ONE_DOLLAR - o.price)
-        for o in _view(call).orders.values()
-        if o.status == "resting"
+        o.remaining * (o.price if o.side.sign > 0 else ONE_DOLLAR - o.price) for o in _view(call).resting.values()
     )
     return 200, {
         "total_resting_order_value": total // _CENT,

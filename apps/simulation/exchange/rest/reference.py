@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.simulation.exchange import render
 from apps.simulation.exchange.clock import rfc3339
-from apps.simulation.exchange.markets import STATUS_FILTER, Event, Market
+from apps.simulation.exchange.markets import SHARDS, STATUS_FILTER, Event, Market
 from apps.simulation.exchange.refusals import bad_query, not_found
 from apps.simulation.exchange.throttle import DEFAULT_COST, ENDPOINT_COSTS
 
@@ -31,8 +31,9 @@ def status(call: Call) -> Reply:
         "trading_active": call.state.trading_active,
         "intra_exchange_transfers_active": call.state.exchange_active,
     }
-    shard = {"exchange_index": 0, "description": "default"} | flags
-    return 200, flags | {"exchange_index_statuses": [shard]}
+    used = {e.exchange_index for e in call.state.catalogue.events.values()} | {0}
+    shards = [{"exchange_index": i, "description": SHARDS[i]} | flags for i in sorted(used)]
+    return 200, flags | {"exchange_index_statuses": shards}
 
 
 def schedule(call: Call) -> Reply:
@@ -45,7 +46,7 @@ def schedule(call: Call) -> Reply:
 def limits(call: Call) -> Reply:
     account = call.owner
     return 200, {
-        "usage_tier": call.exchange.config.tier,
+        "usage_tier": account.tier,
         "read": {"refill_rate": account.read_bucket.rate, "bucket_capacity": account.read_bucket.capacity},
         "write": {
             "refill_rate": account.write_bucket.rate,
@@ -80,13 +81,36 @@ def series(call: Call) -> Reply:
 
 
 def series_fee_changes(call: Call) -> Reply:
-    del call
-    return 200, {"series_fee_change_arr": []}
+    """Those still to come; the fees in force are in the series."""
+    rows = [
+        {
+            "id": c.change_id,
+            "series_ticker": c.series_ticker,
+            "fee_type": c.fee_type,
+            "fee_multiplier": float(c.fee_multiplier or 0),
+            "scheduled_ts": rfc3339(c.at_us),
+        }
+        for c in call.state.fee_changes
+        if c.event_ticker is None
+    ]
+    return 200, {"series_fee_change_arr": rows}
 
 
 def event_fee_changes(call: Call) -> Reply:
     call.query.limited("limit", 1, 1000, 100)
-    return 200, {"event_fee_changes": [], "cursor": ""}
+    rows = [
+        {
+            "id": c.change_id,
+            "event_ticker": c.event_ticker,
+            "series_ticker": c.series_ticker,
+            "fee_type_override": c.fee_type,
+            "fee_multiplier_override": None if c.fee_multiplier is None else float(c.fee_multiplier),
+            "scheduled_ts": rfc3339(c.at_us),
+        }
+        for c in call.state.fee_changes
+        if c.event_ticker is not None
+    ]
+    return 200, {"event_fee_changes": rows, "cursor": ""}
 
 
 def _event_number(e: Event) -> int:

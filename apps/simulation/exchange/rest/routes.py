@@ -78,7 +78,7 @@ def _writes() -> list[Route]:
     group = f"{_GROUPS}/{{group_id}}"
     write = Bucket.WRITE
     return [
-        Route("POST", _ORDERS, "CreateOrderV2", t.create, bucket=write),
+        Route("POST", _ORDERS, "CreateOrderV2", t.create, bucket=write, sharded=True),
         Route(
             "POST",
             f"{_ORDERS}/batched",
@@ -87,8 +87,8 @@ def _writes() -> list[Route]:
             bucket=write,
             cost=t.batch_create_cost,
         ),
-        Route("POST", f"{one}/amend", "AmendOrderV2", t.amend, bucket=write),
-        Route("POST", f"{one}/decrease", "DecreaseOrderV2", t.decrease, bucket=write),
+        Route("POST", f"{one}/amend", "AmendOrderV2", t.amend, bucket=write, sharded=True),
+        Route("POST", f"{one}/decrease", "DecreaseOrderV2", t.decrease, bucket=write, sharded=True),
         Route(
             "DELETE",
             f"{_ORDERS}/batched",
@@ -97,7 +97,7 @@ def _writes() -> list[Route]:
             bucket=write,
             cost=t.batch_cancel_cost,
         ),
-        Route("DELETE", one, "CancelOrderV2", t.cancel, bucket=write, cost=CANCEL_COST),
+        Route("DELETE", one, "CancelOrderV2", t.cancel, bucket=write, cost=CANCEL_COST, sharded=True),
         Route("DELETE", _ORDERS, "CancelAllOrders", t.cancel_everything, bucket=write, cost=CANCEL_COST),
         Route("POST", f"{_GROUPS}/create", "CreateOrderGroup", g.create, bucket=write),
         Route("PUT", f"{group}/trigger", "TriggerOrderGroup", g.trigger, bucket=write),

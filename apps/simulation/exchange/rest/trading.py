@@ -29,6 +29,7 @@ from .bodies import (
 from .call import Call, Reply
 
 _V2_DOCS = "https://docs.kalshi.com/api-reference/orders/create-order-v2"
+_AUTO = -1
 _MAX_QUANTITY = 10**12
 _MAX_EXPIRY_S = 253_402_300_799
 
@@ -82,9 +83,29 @@ def order_intent(body: dict[str, Any]) -> OrderIntent:
     )
 
 
+def _create(call: Call, body: dict[str, Any]) -> dict[str, Any]:
+    intent = order_intent(body)
+    market = call.state.catalogue.markets.get(intent.ticker)
+    if market is not None and body.get("exchange_index") not in (None, _AUTO, market.exchange_index):
+        raise refused(404, "market_not_found")
+    return created(create_order(call.state, call.owner, intent))
+
+
 def create(call: Call) -> Reply:
-    body = decode_typed(call.request.body, ORDER_FIELDS, "CreateOrderV2Request")
-    return 201, created(create_order(call.state, call.owner, order_intent(body)))
+    return 201, _create(call, decode_typed(call.request.body, ORDER_FIELDS, "CreateOrderV2Request"))
+
+
+def _check_shard(call: Call, order_id: str, ticker: str | None, exchange_index: int | None) -> None:
+    """An order is found on the shard named, or on its market's if that is named, else only on shard 0."""
+    order = call.owner.orders.get(order_id)
+    if order is None:
+        return
+    market = None if ticker is None else call.state.catalogue.markets.get(ticker)
+    shard = exchange_index
+    if shard in (None, _AUTO):
+        shard = 0 if market is None else market.exchange_index
+    if order.exchange_index != shard or ticker not in (None, order.ticker):
+        raise not_found()
 
 
 def create_batch(call: Call) -> Reply:
@@ -93,7 +114,7 @@ def create_batch(call: Call) -> Reply:
     results: list[dict[str, Any]] = []
     for item in items:
         try:
-            results.append(created(create_order(call.state, call.owner, order_intent(item))))
+            results.append(_create(call, item))
         except Refusal as refusal:
             result: dict[str, Any] = {"error": refusal.item}
             if item.get("client_order_id"):
@@ -124,6 +145,7 @@ def amend(call: Call) -> Reply:
 def decrease(call: Call) -> Reply:
     body = decode_typed(call.request.body, DECREASE_FIELDS, "DecreaseOrderV2Request")
     own_subaccount(call.query.integer("subaccount"), body.get("exchange_index"))
+    _check_shard(call, call.parts["order_id"], body.get("market_ticker"), body.get("exchange_index"))
     by, to = body.get("reduce_by"), body.get("reduce_to")
     order = decrease_order(
         call.state,
@@ -147,12 +169,10 @@ def _decreased(order: Order) -> dict[str, Any]:
 
 
 def cancel(call: Call) -> Reply:
-    own_subaccount(call.query.integer("subaccount"), call.query.integer("exchange_index"))
+    exchange_index = call.query.integer("exchange_index")
+    own_subaccount(call.query.integer("subaccount"), exchange_index)
     order_id = call.parts["order_id"]
-    ticker = call.query.text("market_ticker")
-    known = call.owner.orders.get(order_id)
-    if ticker is not None and known is not None and known.ticker != ticker:
-        raise not_found()
+    _check_shard(call, order_id, call.query.text("market_ticker"), exchange_index)
     reduced = cancel_order(call.state, call.owner, order_id)
     return 200, _canceled(order_id, reduced, call.now_us)
 
@@ -168,6 +188,7 @@ def cancel_batch(call: Call) -> Reply:
         order_id = item.get("order_id", "")
         try:
             own_subaccount(item.get("subaccount"), item.get("exchange_index"))
+            _check_shard(call, order_id, item.get("market_ticker"), item.get("exchange_index"))
             reduced = cancel_order(call.state, call.owner, order_id)
             results.append(_canceled(order_id, reduced, call.now_us))
         except Refusal as refusal:

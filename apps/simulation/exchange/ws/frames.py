@@ -117,7 +117,7 @@ def fill(f: ExchangeFill) -> str:
         "trade_id": f.trade_id,
         "order_id": f.order.order_id,
         "market_ticker": f.order.ticker,
-        "exchange_index": 0,
+        "exchange_index": f.order.exchange_index,
         "is_taker": f.is_taker,
         "yes_price_dollars": format_price(f.price),
         "count_fp": format_quantity(f.quantity),
@@ -162,7 +162,7 @@ def user_order(o: Order, user_id: str) -> str:
         "created_time": rfc3339(o.created_us),
         "last_update_time": rfc3339(o.updated_us),
         "subaccount_number": 0,
-        "exchange_index": 0,
+        "exchange_index": o.exchange_index,
     }
     if o.reason is not None:
         body["last_update_reason"] = o.reason.value

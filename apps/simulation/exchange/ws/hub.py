@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from apps.simulation.exchange.accounts import Account, Holding
+from apps.simulation.exchange.line import Line
 from apps.simulation.exchange.markets import Market
 from apps.simulation.exchange.orders import ExchangeFill, Order, Trade
 from apps.simulation.exchange.publisher import LevelNews, Publisher
+from apps.simulation.exchange.socket_faults import SocketFaults
 from apps.simulation.exchange.state import State
 
 from . import frames
@@ -21,8 +23,9 @@ OVERFLOW = 25
 class Hub(Publisher):
     """Fans events out. A connection that does not read gets error 25 per subscription and loses them all."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, faults: SocketFaults | None = None) -> None:
         self.state = state
+        self.faults = faults or SocketFaults()
         self.connections: list[Connection] = []
         self._books: defaultdict[str, list[Subscription]] = defaultdict(list)
         self._channels: defaultdict[str, list[Subscription]] = defaultdict(list)
@@ -34,8 +37,8 @@ class Hub(Publisher):
 
     # connections and subscriptions
 
-    def connect(self, account_id: str) -> Connection:
-        connection = Connection(account_id, self.state.config.max_pending_frames)
+    def connect(self, account_id: str, line: Line | None = None) -> Connection:
+        connection = Connection(account_id, self.state.config.max_pending_frames, self.faults, line)
         self.connections.append(connection)
         return connection
 
@@ -48,6 +51,11 @@ class Hub(Publisher):
         """Break every connection, as on maintenance."""
         for connection in self.connections:
             connection.close(code)
+
+    def silence_all(self) -> None:
+        """Every connection stays open and says nothing any more."""
+        for connection in self.connections:
+            connection.silence()
 
     def add(self, subscription: Subscription) -> None:
         subscription.connection.subscriptions[subscription.sid] = subscription
@@ -76,7 +84,7 @@ class Hub(Publisher):
         if subscription.sid not in subscription.connection.subscriptions:
             return
         text = frames.frame(kind, subscription.sid, subscription.next_seq(), msg, self.now_ms, command_id)
-        if not subscription.connection.send(text):
+        if not subscription.connection.send(text, subscription.channel):
             self._overflow(subscription.connection)
 
     def _overflow(self, connection: Connection) -> None:
@@ -152,6 +160,8 @@ class Hub(Publisher):
             self.deliver(s, "order_group_updates", frames.to_json(msg))
 
     def lifecycle(self, msg: dict[str, Any]) -> None:
-        kind = "event_lifecycle" if "event_type" not in msg else "market_lifecycle_v2"
+        kind = "market_lifecycle_v2" if "event_type" in msg else "event_lifecycle"
+        if "fee_type_override" in msg:
+            kind = "event_fee_update"
         for s in list(self._channels["market_lifecycle_v2"]):
             self.deliver(s, kind, frames.to_json(msg))
