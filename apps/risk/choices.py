@@ -6,8 +6,12 @@ from django.db.models import TextChoices
 class Scope(TextChoices):
     GLOBAL = "global", "Everything"
     ACCOUNT = "account", "Account"
+    ENVIRONMENT = "environment", "Environment"
     STRATEGY = "strategy", "Strategy"
+    CATEGORY = "category", "Category"
+    THEME = "theme", "Theme"
     SERIES = "series", "Series"
+    EVENT = "event", "Event"
     MARKET = "market", "Market"
 
 
@@ -18,13 +22,25 @@ class State(TextChoices):
 
 
 class LimitRule(TextChoices):
-    """Names equal the fields of `engine.limits.RiskLimits`."""
+    """Names equal the engine's (`engine.limits.LimitRule`), which knows what each counts in and what it binds."""
 
     MAX_ORDER_DOLLARS = "max_order_dollars", "Dollars per order"
+    MAX_ORDER_CONTRACTS = "max_order_contracts", "Contracts per order"
+    MAX_DEPTH_SHARE = "max_depth_share", "Order as a share of visible depth"
     MAX_CONTRACTS_PER_MARKET = "max_contracts_per_market", "Contracts per market"
     MIN_PRICE = "min_price", "Lowest price"
     MAX_PRICE = "max_price", "Highest price"
-    MAX_TOTAL_EXPOSURE = "max_total_exposure", "Total exposure in dollars"
+    MAX_TOTAL_EXPOSURE = "max_total_exposure", "Dollars at risk"
+    MAX_NAV_SHARE = "max_nav_share", "Dollars at risk as a share of net asset value"
+    MAX_CONTRACTS = "max_contracts", "Contracts in all"
+    MAX_ORDERS_PER_MINUTE = "max_orders_per_minute", "Orders per minute"
+
+
+class SwitchState(TextChoices):
+    OK = "ok", "OK"
+    WARN = "warn", "Warning"
+    TRIPPED = "tripped", "Tripped"
+    NO_INPUT = "no_input", "No input"
 
 
 class KillOutcome(TextChoices):

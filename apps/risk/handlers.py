@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import User
 
 from apps.core.exceptions import Refused
-from apps.engine.errors import BadNumber
 from apps.governance.choices import Direction
 from apps.governance.choices import Permission as GovernancePermission
 from apps.governance.handlers import ChangeRow
 from apps.governance.models import ApprovalRequest
 from apps.governance.services import audit_record
 
-from .choices import LimitRule, Permission, State
-from .exceptions import BadScope, NotHalted
+from .choices import Permission, State
+from .exceptions import NotHalted
+from .limit_values import check_band, first_direction, limit_direction, limit_text, limit_value, unit_words
 from .models import RiskLimit, TradingState
-from .scopes import checked_scope, scope_text
-from .selectors import engine_value
-from .services.changes import LIMIT_CHANGE, RESUME
-
-_UNITS = {
-    LimitRule.MAX_ORDER_DOLLARS: "dollars",
-    LimitRule.MAX_CONTRACTS_PER_MARKET: "contracts",
-    LimitRule.MIN_PRICE: "dollars per contract",
-    LimitRule.MAX_PRICE: "dollars per contract",
-    LimitRule.MAX_TOTAL_EXPOSURE: "dollars",
-}
+from .scopes import scope_text
+from .services.changes import LIMIT_CHANGE, RESUME, parse_target
 
 
 class ResumeHandler:
@@ -85,41 +76,41 @@ class LimitChangeHandler:
     propose_permission = GovernancePermission.PROPOSE_CHANGE.full
 
     def lock(self, target_id: str) -> None:
-        rule, scope, scope_id = _parse_target(target_id)
+        rule, scope, scope_id = parse_target(target_id)
         list(RiskLimit.objects.select_for_update().filter(rule=rule, scope=scope, scope_id=scope_id))
 
     def current(self, target_id: str) -> dict[str, Any]:
         row = self._row(target_id)
-        return {"value": _text(row.value) if row else None, "version": row.version if row else 0}
+        return {"value": limit_text(row.value) if row else None, "version": row.version if row else 0}
 
     def validate(self, target_id: str, payload: dict[str, Any]) -> None:
-        rule, scope, scope_id = _parse_target(target_id)
+        rule, scope, scope_id = parse_target(target_id)
         if set(payload) != {"value"}:
             raise Refused("A limit change has a value and nothing else", code="bad_payload")
-        value = _limit_value(rule, payload["value"])
+        value = limit_value(rule, payload["value"])
         row = self._row(target_id)
         if row is not None and row.value == value:
             raise Refused("That is the limit already", code="no_change")
-        _check_band(rule, scope, scope_id, value)
+        check_band(rule, scope, scope_id, value)
 
     def describe(self, target_id: str, payload: dict[str, Any], current: dict[str, Any]) -> list[ChangeRow]:
-        rule, scope, scope_id = _parse_target(target_id)
+        rule, scope, scope_id = parse_target(target_id)
         new, old = Decimal(payload["value"]), current["value"]
         label = f"{rule.label}, {scope_text(scope, scope_id)}"
-        direction = _direction(rule, None if old is None else Decimal(old), new)
-        return [ChangeRow(label, _UNITS[rule], old or "no limit here", _text(new), direction)]
+        direction = first_direction(rule, scope, scope_id) if old is None else limit_direction(rule, Decimal(old), new)
+        return [ChangeRow(label, unit_words(rule), old or "no limit here", limit_text(new), direction)]
 
     def apply(
         self, target_id: str, payload: dict[str, Any], actor: User, now: datetime, request: ApprovalRequest
     ) -> None:
-        rule, scope, scope_id = _parse_target(target_id)
+        rule, scope, scope_id = parse_target(target_id)
         before = self.current(target_id)
         row, _ = RiskLimit.objects.update_or_create(
             rule=rule,
             scope=scope,
             scope_id=scope_id,
             defaults={
-                "value": _limit_value(rule, payload["value"]),
+                "value": limit_value(rule, payload["value"]),
                 "version": before["version"] + 1,
                 "updated_at": now,
             },
@@ -131,7 +122,7 @@ class LimitChangeHandler:
             obj_id=row.pk,
             before=before,
             after={
-                "value": _text(row.value),
+                "value": limit_text(row.value),
                 "version": row.version,
                 "approval": request.pk,
                 "requester": request.requester.get_username(),
@@ -141,48 +132,5 @@ class LimitChangeHandler:
         )
 
     def _row(self, target_id: str) -> RiskLimit | None:
-        rule, scope, scope_id = _parse_target(target_id)
+        rule, scope, scope_id = parse_target(target_id)
         return RiskLimit.objects.filter(rule=rule, scope=scope, scope_id=scope_id).first()
-
-
-def _parse_target(target_id: str) -> tuple[LimitRule, str, str]:
-    rule, _, rest = target_id.partition(":")
-    scope, _, scope_id = rest.partition(":")
-    if rule not in LimitRule.values:
-        raise BadScope(f"There is no limit rule {rule!r}")
-    return LimitRule(rule), *checked_scope(scope, scope_id)
-
-
-def _limit_value(rule: LimitRule, text: object) -> Decimal:
-    try:
-        value = Decimal(text) if isinstance(text, str) else None
-        if value is None or engine_value(rule, value) <= 0 or abs(value) >= Decimal(10) ** 12:
-            raise BadNumber(f"{rule.label}: not a positive number of {_UNITS[rule]}: {text!r}")
-    except (InvalidOperation, BadNumber) as error:
-        raise Refused(f"{rule.label}: {text!r} is not a usable number of {_UNITS[rule]}", code="bad_number") from error
-    if rule in (LimitRule.MIN_PRICE, LimitRule.MAX_PRICE) and not 0 < value < 1:
-        raise Refused("A price limit stands between 0 and 1 dollar", code="bad_number")
-    return value
-
-
-def _check_band(rule: LimitRule, scope: str, scope_id: str, value: Decimal) -> None:
-    other = {LimitRule.MIN_PRICE: LimitRule.MAX_PRICE, LimitRule.MAX_PRICE: LimitRule.MIN_PRICE}.get(rule)
-    if other is None:
-        return
-    edge = RiskLimit.objects.filter(rule=other, scope=scope, scope_id=scope_id).values_list("value", flat=True).first()
-    if edge is not None and (value > edge if rule is LimitRule.MIN_PRICE else value < edge):
-        raise Refused(f"The price band would be empty: {other.label.lower()} is {_text(edge)}", code="empty_band")
-
-
-def _direction(rule: LimitRule, old: Decimal | None, new: Decimal) -> Direction:
-    if old is None:
-        # The tightest limit binds, so one more can only tighten.
-        return Direction.LOWERS
-    if new == old:
-        return Direction.UNCHANGED
-    loosens = new < old if rule is LimitRule.MIN_PRICE else new > old
-    return Direction.RAISES if loosens else Direction.LOWERS
-
-
-def _text(value: Decimal) -> str:
-    return f"{value.normalize():f}"

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.governance.models import ApprovalRequest, AuditEvent
-from apps.risk.models import KillRun, RiskLimit, TradingState
+from apps.risk.models import KillRun, RestrictedMarket, RiskLimit, Theme, TradingState
 from tests.factories import NOW
 from tests.people import assert_turned_away
 
@@ -154,3 +154,67 @@ def test_new_limit_is_proposed_from_the_list(client_of: ClientOf) -> None:
 
 def test_page_of_an_object_that_is_not_there_is_not_found(client_of: ClientOf) -> None:
     assert client_of("scalper").get(reverse("admin:risk_risklimit_propose", args=[999])).status_code == 404
+
+
+def test_limit_is_tightened_at_once_by_one_person(client_of: ClientOf, limit: RiskLimit) -> None:
+    page = reverse("admin:risk_risklimit_lower", args=[limit.pk])
+    data = {"value": "400", "reason": WHY}
+    assert_turned_away(client_of, page, data, "viewer")
+    client = client_of("scalper")
+    response = client.post(page, data, follow=True)
+    assert "In force: Dollars per order 400" in response.content.decode()
+    limit.refresh_from_db()
+    assert limit.value == 400
+    refused = client.post(page, {"value": "401", "reason": WHY})
+    assert refused.status_code == 422
+    assert "takes a proposal and a second person" in refused.content.decode()
+    limit.refresh_from_db()
+    assert limit.value == 400
+
+
+def test_limit_for_each_theme_is_added_at_once(client_of: ClientOf) -> None:
+    page = reverse("admin:risk_risklimit_add-now")
+    data = {"scope": "theme", "scope_id": "*", "rule": "max_nav_share", "value": "0.15", "reason": WHY}
+    assert_turned_away(client_of, page, data, "viewer")
+    client = client_of("scalper")
+    assert client.post(page, data).status_code == 302
+    assert RiskLimit.objects.get().value == Decimal("0.15")
+    listed = client.get(reverse("admin:risk_risklimit_changelist")).content.decode()
+    assert "Each theme" in listed
+    assert "share (1 is all)" in listed
+
+
+def test_theme_is_added_widened_and_proposed_smaller(client_of: ClientOf) -> None:
+    new = reverse("admin:risk_theme_new")
+    data = {"slug": "bitcoin", "name": "Bitcoin", "members": "KXBTC\nKXBTC15M", "reason": WHY}
+    assert_turned_away(client_of, new, data, "viewer")
+    client = client_of("scalper")
+    assert client.post(new, data).status_code == 302
+    theme = Theme.objects.get()
+    widen, propose = (reverse(f"admin:risk_theme_{name}", args=[theme.pk]) for name in ("widen", "propose"))
+    assert client.post(widen, {"members": "KXETH", "reason": WHY}).status_code == 302
+    theme.refresh_from_db()
+    assert theme.members == ["KXBTC", "KXBTC15M", "KXETH"]
+    assert "KXBTC\nKXBTC15M\nKXETH" in client.get(propose).content.decode()
+    response = client.post(propose, {"members": "KXBTC", "reason": WHY}, follow=True)
+    assert "waits for another person" in response.content.decode()
+    theme.refresh_from_db()
+    assert len(theme.members) == 3
+    assert "KXBTC, KXBTC15M, KXETH" in client.get(reverse("admin:risk_theme_change", args=[theme.pk])).content.decode()
+
+
+def test_restriction_is_one_persons_act_and_lifting_a_proposal(client_of: ClientOf, team: dict[str, User]) -> None:
+    page = reverse("admin:risk_restrictedmarket_restrict")
+    data = {"scope": "market", "scope_id": "KX-1", "person": team["craig"].pk, "reason": "insider"}
+    assert client_of("eve").post(page, data).status_code == 403
+    assert client_of("viewer").post(page, data).status_code == 302
+    row = RestrictedMarket.objects.get()
+    assert (row.user, row.added_by) == (team["craig"], team["viewer"])
+    lift = reverse("admin:risk_restrictedmarket_lift", args=[row.pk])
+    assert client_of("viewer").post(lift, {"reason": WHY}).status_code == 403
+    assert client_of("scalper").post(lift, {"reason": WHY}).status_code == 302
+    row.refresh_from_db()
+    assert row.lifted_at is None
+    listed = client_of("viewer").get(reverse("admin:risk_restrictedmarket_changelist")).content.decode()
+    assert "Market KX-1" in listed
+    assert ApprovalRequest.objects.get().action == "risk.restriction.lift"

@@ -15,10 +15,16 @@ from apps.governance.exceptions import ApproverIsRequester, TargetChanged
 from apps.governance.models import ApprovalRequest, AuditEvent
 from apps.governance.selectors import approval_rows
 from apps.governance.services import approval_request, approval_vote
-from apps.risk.exceptions import BadScope, NotHalted
+from apps.risk.exceptions import BadScope, NotHalted, WouldLoosen
 from apps.risk.models import RiskLimit, TradingState
 from apps.risk.selectors import state_for
-from apps.risk.services import kill_switch_trip, limit_change_request, resume_request, trading_state_reduce
+from apps.risk.services import (
+    kill_switch_trip,
+    limit_change_request,
+    limit_lower,
+    resume_request,
+    trading_state_reduce,
+)
 from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
@@ -153,6 +159,7 @@ def test_raising_a_limit_needs_the_boss(team: Team) -> None:
 
 
 def test_new_limit_on_a_narrower_scope_is_a_tightening(team: Team) -> None:
+    above = limit("max_contracts_per_market", "30")
     request = limit_change_request(
         scope="market",
         scope_id="KXTEST-1",
@@ -164,7 +171,7 @@ def test_new_limit_on_a_narrower_scope_is_a_tightening(team: Team) -> None:
     )
     assert [(r.old, r.direction) for r in approval_rows(request)] == [("no limit here", "lowers")]
     vote(request, team["cliff"])
-    row = RiskLimit.objects.get()
+    row = RiskLimit.objects.exclude(pk=above.pk).get()
     assert (row.scope, row.scope_id, row.value, row.version) == ("market", "KXTEST-1", 5, 1)
 
 
@@ -216,6 +223,84 @@ def test_limit_target_must_exist(team: Team, target: str) -> None:
             actor=team["scalper"],
             now=NOW,
         )
+
+
+def lower(team: Team, value: str, rule: str = "max_order_dollars", who: str = "scalper", **where: str) -> RiskLimit:
+    scope = {"scope": "account", "scope_id": "main"} | where
+    return limit_lower(rule=rule, value=value, reason=WHY, actor=team[who], now=NOW, **scope)
+
+
+def test_one_person_lowers_a_limit_at_once(team: Team) -> None:
+    row = limit()
+    lower(team, "400.50")
+    row.refresh_from_db()
+    assert (row.value, row.version, row.updated_at) == (Decimal("400.5"), 2, NOW)
+    event = AuditEvent.objects.get(action="risk.limit.lower")
+    assert (event.actor, event.reason) == (team["scalper"], WHY)
+    assert event.before == {"value": "500", "version": 1}
+    assert event.after == {"value": "400.5", "version": 2}
+
+
+@pytest.mark.parametrize(
+    ("rule", "old", "new"),
+    [
+        ("max_order_dollars", "500", "500.01"),
+        ("max_nav_share", "0.15", "0.16"),
+        ("max_depth_share", "0.15", "1"),
+        ("max_orders_per_minute", "60", "61"),
+        ("max_price", "0.98", "0.99"),
+        ("min_price", "0.02", "0.01"),
+    ],
+)
+def test_one_person_cannot_raise_a_limit(team: Team, rule: str, old: str, new: str) -> None:
+    row = limit(rule, old)
+    with pytest.raises(WouldLoosen):
+        lower(team, new, rule, who="craig")
+    row.refresh_from_db()
+    assert (row.value, row.version) == (Decimal(old), 1)
+    assert not AuditEvent.objects.filter(action="risk.limit.lower").exists()
+
+
+def test_one_person_sets_a_limit_where_there_was_none(team: Team) -> None:
+    for rule, scope, which, value in (
+        ("max_nav_share", "theme", "*", "0.15"),
+        ("max_contracts", "category", "Crypto", "100"),
+        ("max_orders_per_minute", "global", "", "600"),
+    ):
+        row = lower(team, value, rule, scope=scope, scope_id=which)
+        assert (row.scope, row.scope_id, row.value, row.version) == (scope, which, Decimal(value), 1)
+
+
+def test_the_first_limit_that_lets_orders_through_takes_two(team: Team) -> None:
+    """Without a limit of such a rule nothing is sent, so setting it is no tightening."""
+    with pytest.raises(WouldLoosen):
+        lower(team, "500")
+    limit()
+    with pytest.raises(WouldLoosen):
+        lower(team, "500", scope_id="other")
+    with pytest.raises(WouldLoosen):
+        lower(team, "500", scope="global", scope_id="")
+    assert lower(team, "100", scope="series", scope_id="KX").version == 1
+
+
+@pytest.mark.parametrize("value", ["", "NaN", "-5", "0", "five", "500"])
+def test_a_value_that_makes_no_sense_is_refused_at_once(team: Team, value: str) -> None:
+    limit()
+    with pytest.raises(Refused):
+        lower(team, value)
+    assert RiskLimit.objects.get().value == 500
+
+
+def test_lowering_keeps_a_price_to_trade_at_and_needs_the_right(team: Team) -> None:
+    limit("min_price", "0.02")
+    limit("max_price", "0.98")
+    with pytest.raises(Refused, match="empty"):
+        lower(team, "0.01", "max_price")
+    for name in ("viewer", "eve"):
+        with pytest.raises(NotPermitted):
+            lower(team, "0.9", "max_price", who=name)
+    with pytest.raises(BadScope):
+        lower(team, "0.9", "max_price", scope="planet")
 
 
 def test_limit_change_needs_the_right_to_propose(team: Team) -> None:

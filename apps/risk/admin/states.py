@@ -5,16 +5,12 @@ from typing import Any
 from django.contrib import admin
 from unfold.decorators import display
 
-from apps.core.adminsite import LIMITS, RUN, ApprovalAdmin, ReadOnlyAdmin, asks
+from apps.core.adminsite import RUN, ReadOnlyAdmin, asks
 from apps.core.admintasks import AdminTask, TaskCall
-from apps.governance.choices import Permission as GovernancePermission
-
-from .choices import KillOutcome, Permission, State
-from .forms import HaltForm, HaltScopeForm, LimitValueForm, NewLimitForm
-from .models import KillRun, RiskLimit, TradingState
-from .services import kill_switch_trip, limit_change_request, resume_request, trading_state_reduce
-
-_SENT = "Request {} waits for another person. Nothing has changed yet."
+from apps.risk.choices import KillOutcome, Permission, State
+from apps.risk.forms import HaltForm, HaltScopeForm
+from apps.risk.models import KillRun, TradingState
+from apps.risk.services import kill_switch_trip, resume_request, trading_state_reduce
 
 
 def _halt(call: TaskCall) -> str:
@@ -39,22 +35,7 @@ def _resume(call: TaskCall) -> str:
     request = resume_request(
         scope=call.obj.scope, scope_id=call.obj.scope_id, reason=call.data["reason"], actor=call.actor, now=call.now
     )
-    return _SENT.format(request.pk)
-
-
-def _change_limit(call: TaskCall) -> str:
-    row = call.obj
-    target = {"scope": row.scope, "scope_id": row.scope_id, "rule": row.rule} if row else call.data
-    request = limit_change_request(
-        scope=target["scope"],
-        scope_id=target["scope_id"],
-        rule=target["rule"],
-        value=call.data["value"],
-        reason=call.data["reason"],
-        actor=call.actor,
-        now=call.now,
-    )
-    return _SENT.format(request.pk)
+    return f"Request {request.pk} waits for another person. Nothing has changed yet."
 
 
 HALT = AdminTask(
@@ -86,24 +67,6 @@ RESUME = AdminTask(
     is_offered=lambda obj, user: obj.state != State.ACTIVE,
     icon="play_arrow",
 )
-CHANGE_LIMIT = AdminTask(
-    name="propose",
-    label="Propose a change",
-    explanation="The limit stays as it is until another person has approved the new value.",
-    permission=GovernancePermission.PROPOSE_CHANGE.full,
-    perform=_change_limit,
-    make_form=lambda obj, data: LimitValueForm(data, initial={"value": f"{obj.value.normalize():f}"}),
-    icon="edit_note",
-)
-NEW_LIMIT = AdminTask(
-    name="propose-new",
-    label="Propose a limit",
-    explanation="A limit on a narrower scope tightens what is allowed there. Another person approves it.",
-    permission=GovernancePermission.PROPOSE_CHANGE.full,
-    perform=_change_limit,
-    make_form=lambda obj, data: NewLimitForm(data),
-    icon="add",
-)
 
 
 @admin.register(TradingState)
@@ -124,21 +87,6 @@ class TradingStateAdmin(ReadOnlyAdmin):
     @display(description="State", label={State.ACTIVE: "success", State.REDUCING: "warning", State.HALTED: "danger"})
     def state_label(self, obj: TradingState) -> tuple[str, str]:
         return obj.state, obj.get_state_display()
-
-
-@admin.register(RiskLimit)
-class RiskLimitAdmin(ApprovalAdmin):
-    job = LIMITS
-    list_display = ("rule", "number", "scope", "scope_id", "version", "updated_at")
-    list_filter = (("rule", asks("Which rule?")), ("scope", asks("What does it cover?")))
-    search_fields = ("scope_id",)
-    fields = ("rule", "number", "scope", "scope_id", "version", "updated_at")
-    list_tasks = (NEW_LIMIT,)
-    object_tasks = (CHANGE_LIMIT,)
-
-    @display(description="Value")
-    def number(self, obj: RiskLimit) -> str:
-        return f"{obj.value.normalize():f}"
 
 
 @admin.register(KillRun)
