@@ -14,6 +14,7 @@ _PROPOSE = {
     Governance.PROPOSE_CHANGE.full,
     Risk.RESUME_TRADING.full,
     f"trading.{Trading.OPERATE_SESSION}",
+    Trading.PLACE_ORDER.full,
 }
 _APPROVE = {Governance.APPROVE_CHANGE.full}
 _APPROVE_RAISE = {Governance.APPROVE_RISK_RAISE.full}

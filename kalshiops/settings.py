@@ -163,6 +163,9 @@ KALSHI_API_URL = env.str("KALSHI_API_URL", default="http://127.0.0.1:8899/trade-
 KALSHI_WS_URL = env.str("KALSHI_WS_URL", default="ws://127.0.0.1:8899/trade-api/ws/v2")
 KALSHI_KEY_ID = env.str("KALSHI_KEY_ID", default="")
 KALSHI_PRIVATE_KEY_FILE = env.str("KALSHI_PRIVATE_KEY_FILE", default="")
+# The guardian's and the kill command's own key; empty: the trading key.
+KALSHI_KILL_KEY_ID = env.str("KALSHI_KILL_KEY_ID", default="")
+KALSHI_KILL_PRIVATE_KEY_FILE = env.str("KALSHI_KILL_PRIVATE_KEY_FILE", default="")
 VENUES = {"kalshi": "apps.gateway.kalshi.venue.KalshiVenue"}
 # Which part of the exchange the market-data session follows: these series (none: all), at most so many open markets.
 MARKETDATA_SERIES = env.list("MARKETDATA_SERIES", default=[])

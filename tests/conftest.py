@@ -120,6 +120,14 @@ def chromium_path() -> Path:
     raise FileNotFoundError("no Chromium on PATH; deploy/test installs it, or: apt-get install chromium")
 
 
+@pytest.fixture(autouse=True)
+def _no_flags() -> Iterator[None]:
+    """Stop flags and heartbeats are files: what one test wrote must not halt the next."""
+    yield
+    for name in ("stop", "heartbeat", "guardian"):
+        shutil.rmtree(django_settings.RUN_DIR / name, ignore_errors=True)
+
+
 @pytest.fixture
 def now() -> datetime:
     """One fixed moment for tests that pass time in."""

@@ -33,6 +33,35 @@ class EventSource(TextChoices):
     REST = "rest", "Exchange's records"
 
 
+class ExecutionMode(TextChoices):
+    """How an order came to be sent."""
+
+    MAKER = "maker", "Resting"
+    TAKER = "taker", "Taking"
+    LEG = "leg", "Leg of a plan"
+    MANUAL = "manual", "Placed by a person"
+
+
+class PlanState(TextChoices):
+    """Equal to `engine.legs.PlanState`."""
+
+    PENDING = "pending", "Not started"
+    WORKING = "working", "Working"
+    COMPLETE = "complete", "Complete"
+    UNWINDING = "unwinding", "Unwinding"
+    UNWOUND = "unwound", "Unwound"
+    LEFT = "left", "Ended with contracts left"
+    CANCELED = "canceled", "Canceled"
+
+
+class RequestState(TextChoices):
+    PENDING = "pending", "Waiting for the session"
+    TAKEN = "taken", "Taken by the session"
+    DENIED = "denied", "Denied"
+    SENT = "sent", "Sent"
+    DONE = "done", "Ended"
+
+
 class CashKind(TextChoices):
     OPENING = "opening", "Opening balance"
     TRADE = "trade", "Trade"
@@ -57,6 +86,7 @@ class ParameterStatus(TextChoices):
 
 class Permission(TextChoices):
     OPERATE_SESSION = "operate_session", "May start and stop a trading session"
+    PLACE_ORDER = "place_order", "May place and cancel orders and plans by hand"
 
     @property
     def full(self) -> str:

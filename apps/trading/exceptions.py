@@ -21,3 +21,9 @@ class CodeMismatch(Refused):
 
 class CredentialsMissing(Refused):
     code = "credentials_missing"
+
+
+class OrdersRemain(Refused):
+    """Orders of the account could not be taken off the book, so no session may begin on it."""
+
+    code = "orders_remain"

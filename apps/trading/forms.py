@@ -29,9 +29,9 @@ class ParametersForm(ReasonForm):
 
 def _field(info: ParamInfo) -> forms.Field:
     label = info.name.replace("_", " ").capitalize()
-    if info.unit is Unit.FLAG:
+    if info.unit in (Unit.FLAG, Unit.CHOICE):
         return forms.ChoiceField(
-            choices=[("true", "Yes"), ("false", "No")],
+            choices=[(c, c.capitalize()) for c in info.choices] if info.choices else [("true", "Yes"), ("false", "No")],
             initial=info.value,
             label=label,
             help_text=info.help,

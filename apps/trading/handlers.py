@@ -26,7 +26,7 @@ from .services.parameters import (
     parameters_put_in_force,
 )
 
-# +1 where a larger value lets us lose more, -1 where a smaller one does, 0 where neither does.
+# +1 where a larger value (a later choice) lets us lose more, -1 where a smaller one does, 0 where neither does.
 _RISK_SIGN = {
     "min_spread": -1,
     "order_quantity": 1,
@@ -37,8 +37,17 @@ _RISK_SIGN = {
     "min_price": -1,
     "max_price": 1,
     "max_feed_age_ms": 1,
+    "execution_mode": 1,
+    "taker_share_bps": 1,
+    "taker_time_in_force": 0,
+    "max_slippage": 1,
+    "min_edge": -1,
+    "reference_ms": 0,
+    "fade_ticks": -1,
+    "fade_after_fill_ms": -1,
+    "max_queue_ahead": 0,
 }
-_UNITS = {Unit.PRICE: "dollars", Unit.QUANTITY: "contracts", Unit.MILLISECONDS: "ms", Unit.COUNT: "", Unit.FLAG: ""}
+_UNITS = {Unit.PRICE: "dollars", Unit.QUANTITY: "contracts", Unit.MILLISECONDS: "ms"}
 
 
 class ParametersChangeHandler:
@@ -110,7 +119,7 @@ def _config(target_id: str) -> StrategyConfig:
 
 def _row(old: ParamInfo, new: ParamInfo) -> ChangeRow:
     label = new.name.replace("_", " ").capitalize()
-    return ChangeRow(label, _UNITS[new.unit], old.value, new.value, _direction(old, new))
+    return ChangeRow(label, _UNITS.get(new.unit, ""), old.value, new.value, _direction(old, new))
 
 
 def _direction(old: ParamInfo, new: ParamInfo) -> Direction:
@@ -121,5 +130,10 @@ def _direction(old: ParamInfo, new: ParamInfo) -> Direction:
         return Direction.UNKNOWN
     if sign == 0:
         return Direction.NEUTRAL
-    grows = new.value == "true" if new.unit is Unit.FLAG else Decimal(new.value) > Decimal(old.value)
-    return Direction.RAISES if grows == (sign > 0) else Direction.LOWERS
+    return Direction.RAISES if _size(new) * sign > _size(old) * sign else Direction.LOWERS
+
+
+def _size(info: ParamInfo) -> Decimal:
+    if info.choices is not None:
+        return Decimal(info.choices.index(info.value))
+    return Decimal(info.value == "true") if info.unit is Unit.FLAG else Decimal(info.value)

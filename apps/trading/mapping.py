@@ -40,8 +40,11 @@ def position_fields(position: EnginePosition) -> dict[str, Decimal]:
 
 
 def order_from_row(row: Order) -> TrackedOrder:
-    """An order as the database knows it; its fills are counted already, so their ids are not repeated here."""
-    filled = quantity_from_decimal(row.filled)
+    """An order as the database knows it. Its fills are counted from their own rows: the order's row is written a
+    moment later, and the process may have ended between the two.
+    """
+    fills = dict(row.fills.values_list("trade_id", "quantity"))
+    filled = quantity_from_decimal(sum(fills.values(), Decimal(0)))
     return TrackedOrder(
         client_order_id=row.client_order_id,
         ticker=row.market.ticker,
@@ -52,7 +55,8 @@ def order_from_row(row: Order) -> TrackedOrder:
         order_id=row.venue_order_id,
         filled=filled,
         reported_filled=filled,
-        trade_ids=set(row.fills.values_list("trade_id", flat=True)),
+        trade_ids=set(fills),
+        expires_at_s=None if row.expires_at is None else int(row.expires_at.timestamp()),
     )
 
 

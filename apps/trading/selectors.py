@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from .choices import OrderStatus
+from .choices import ExecutionMode, OrderStatus
 from .models import Account, CashEntry, Decision, Fill, Order, Position, Reconciliation, StrategyConfig, TradingSession
 
 OPEN_STATUSES = (
@@ -34,6 +34,14 @@ class OrderRow:
     reason: str
     outcome: str = ""
     closed_at: datetime | None = None
+    mode: str = ""
+    expires_at: datetime | None = None
+    group: str = ""
+    queue_ahead: Decimal | None = None
+
+    @property
+    def mode_label(self) -> str:
+        return dict(ExecutionMode.choices).get(self.mode, self.mode)
 
     @property
     def status_label(self) -> str:
@@ -201,7 +209,7 @@ def order_get(*, client_order_id: str) -> OrderDetail:
     return OrderDetail(
         order=_order_row(order),
         account=order.account.name,
-        strategy=order.config.version.strategy.name,
+        strategy=order.config.version.strategy.name if order.config else "",
         time_in_force=order.time_in_force,
         post_only=order.post_only,
         expires_at=order.expires_at,
@@ -283,6 +291,10 @@ def _order_row(order: Order) -> OrderRow:
         reason=order.reason,
         outcome=order.outcome,
         closed_at=order.closed_at,
+        mode=order.mode,
+        expires_at=order.expires_at,
+        group=order.order_group,
+        queue_ahead=order.queue_ahead,
     )
 
 

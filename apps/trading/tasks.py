@@ -19,8 +19,3 @@ def run_trading_session(*, account_id: int, **_: object) -> None:
     """Long-lived: ends when the worker stops, when asked to, or when another session holds the lease."""
     if not stopping.is_set():
         run_session(account=Account.objects.get(pk=account_id), stopping=stopping)
-
-
-@shared_task(name="trading.kill_sweep", ignore_result=True)
-def kill_sweep(*, kill_run_id: int, **_: object) -> None:
-    operations.kill_sweep(kill_run_id=kill_run_id)

@@ -15,7 +15,9 @@ from django.db import connections
 
 from apps.engine.types import BookSnapshot, Fill, Side
 from apps.gateway.kalshi.frames import DeltaFrame, FillFrame, SnapshotFrame
+from apps.risk.guardian import heartbeat
 from apps.risk.models import RiskLimit
+from apps.risk.services.switches import switch_drills_run
 from apps.trading.execution.session import Parts, Session, open_session
 from apps.trading.models import Account
 from tests import factories
@@ -70,6 +72,7 @@ def arrange(**params: str) -> Account:
     factories.market(TICKER)
     config = factories.config(account)
     factories.parameters(config)
+    switch_drills_run(by="test", now=factories.NOW)
     for rule, value in LIMITS.items():
         RiskLimit.objects.create(
             scope="account", scope_id=account.name, rule=rule, value=value, updated_at=factories.NOW
@@ -100,6 +103,7 @@ async def running(account: Account, venue: FakeVenue | None = None) -> AsyncIter
     venue, socket = venue or FakeVenue(), FakeSocket()
     clock = FakeClock(int(factories.NOW.timestamp() * 1000))
     parts = Parts(clock, Random(1), venue, socket, None)  # type: ignore[arg-type]
+    heartbeat.guardian_beat(clock.now_ms())
     session = await open_session(account=account, holder="test:1", parts=parts)
     assert session is not None
     stage = Stage(session, venue, socket, clock)

@@ -7,12 +7,13 @@ from decimal import Decimal
 
 import pytest
 
-from apps.engine.limits import TradingState
+from apps.engine.exposure import NodeKey, NodeLevel
+from apps.engine.limits import LimitRule, TradingState
 from apps.marketdata.models import Series
-from apps.risk.models import RiskLimit
+from apps.risk.models import RestrictedMarket, RiskLimit, Theme
 from apps.risk.models import TradingState as StateRow
 from apps.trading.exceptions import CodeMismatch
-from apps.trading.execution.armed import armed_fingerprint, load_armed
+from apps.trading.execution.armed import armed_fingerprint, held_paths, load_armed
 from apps.trading.execution.operations import sessions_ensure
 from apps.trading.models import ParameterSet, StrategyVersion
 from tests import factories
@@ -29,7 +30,12 @@ def test_a_market_comes_with_grid_fees_limits_and_parameters() -> None:
     assert armed.grid is not None
     assert 5700 in armed.grid
     assert armed.limits is not None
-    assert armed.limits.max_order_dollars == 500_000_000
+    assert armed.limits.value(LimitRule.MAX_ORDER_DOLLARS) == 500_000_000
+    assert armed.restrictions == ()
+    assert [str(node) for node in armed.path] == [
+        "global", "environment simulated", "account main", "strategy maker-inside", "category uncategorized",
+        "series KXTEST", "event KXTEST-26NOV20", f"market {TICKER}",
+    ]  # fmt: skip
     assert armed.state is TradingState.ACTIVE
 
 
@@ -73,9 +79,30 @@ def test_a_halt_of_the_market_shows_in_its_state() -> None:
     assert load_armed(account=account, now=factories.NOW)[TICKER].state is TradingState.HALTED
 
 
-@pytest.mark.parametrize("change", ["limit", "state", "parameters", "config"])
+def test_themes_and_restrictions_of_its_series_reach_the_market() -> None:
+    account = arrange()
+    Theme.objects.create(slug="tests", name="Tests", members=["KXTEST"], updated_at=factories.NOW)
+    RestrictedMarket.objects.create(scope="theme", scope_id="tests", reason="insider", added_at=factories.NOW)
+    armed = load_armed(account=account, now=factories.NOW)[TICKER]
+    assert NodeKey(NodeLevel.THEME, "tests") in armed.path
+    assert armed.restrictions == ("firm: insider",)
+
+
+def test_markets_that_are_held_have_a_place_even_when_nothing_is_armed() -> None:
+    account = arrange()
+    account.strategy_configs.update(is_enabled=False)
+    factories.position(account, market=factories.market(TICKER))
+    factories.position(account, market=factories.market("KXTEST-26NOV20-T60"), quantity=0)
+    found = held_paths(account=account)
+    assert list(found) == [TICKER]
+    assert NodeKey(NodeLevel.SERIES, "KXTEST") in found[TICKER]
+
+
+@pytest.mark.parametrize("change", ["limit", "state", "parameters", "config", "theme", "restriction", "lift"])
 def test_the_fingerprint_moves_with_everything_that_matters(change: str) -> None:
     account = arrange()
+    if change == "lift":
+        RestrictedMarket.objects.create(scope="market", scope_id=TICKER, reason="x", added_at=factories.NOW)
     before = armed_fingerprint(account=account, now=factories.NOW)
     assert armed_fingerprint(account=account, now=factories.NOW) == before
     later = factories.NOW + timedelta(seconds=1)
@@ -84,6 +111,12 @@ def test_the_fingerprint_moves_with_everything_that_matters(change: str) -> None
         RiskLimit.objects.filter(rule="max_price").update(value=Decimal("0.9"), updated_at=later)
     elif change == "state":
         StateRow.objects.create(scope="market", scope_id=TICKER, state="halted", reason="x", changed_at=later)
+    elif change == "theme":
+        Theme.objects.create(slug="tests", name="Tests", updated_at=later)
+    elif change == "restriction":
+        RestrictedMarket.objects.create(scope="market", scope_id=TICKER, reason="x", added_at=later)
+    elif change == "lift":
+        RestrictedMarket.objects.update(lifted_at=later)
     elif change == "parameters":
         factories.parameters(config, number=2)
     else:

@@ -128,6 +128,12 @@ def test_proposal_that_changes_nothing_is_refused(team: Team, config: StrategyCo
         ({"max_price": "0.5"}, Direction.LOWERS),
         ({"max_feed_age_ms": "60000"}, Direction.RAISES),
         ({"refresh_tolerance_ticks": "2"}, Direction.NEUTRAL),
+        ({"execution_mode": "hybrid"}, Direction.RAISES),
+        ({"taker_share_bps": "500"}, Direction.RAISES),
+        ({"taker_time_in_force": "fok"}, Direction.NEUTRAL),
+        ({"max_slippage": "0.02"}, Direction.RAISES),
+        ({"min_edge": "0.005"}, Direction.RAISES),
+        ({"fade_ticks": "1"}, Direction.LOWERS),
     ],
 )
 def test_direction_of_a_parameter(
@@ -149,7 +155,17 @@ def test_switching_a_side_back_on_raises_risk_and_needs_the_boss(team: Team, con
 
 
 def test_every_parameter_of_the_strategy_has_a_known_effect_on_risk(team: Team, config: StrategyConfig) -> None:
+    vote(propose(config, team["scalper"], execution_mode="sniper", taker_share_bps="5000"), team["craig"])
     everything = {
+        "execution_mode": "hybrid",
+        "taker_share_bps": "100",
+        "taker_time_in_force": "fok",
+        "max_slippage": "0",
+        "min_edge": "0.02",
+        "reference_ms": "60000",
+        "fade_ticks": "1",
+        "fade_after_fill_ms": "3000",
+        "max_queue_ahead": "1",
         "min_spread": "0.05",
         "order_quantity": "9",
         "max_position": "50",

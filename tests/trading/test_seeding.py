@@ -11,10 +11,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
+from apps.engine.limits import LimitRule as EngineRule
 from apps.engine.strategies.registry import STRATEGIES
 from apps.governance.models import AuditEvent
 from apps.risk.models import RiskLimit
-from apps.risk.selectors import limits_for
+from apps.risk.selectors import RiskRows, limits_for
 from apps.trading.models import Account, ParameterSet, StrategyConfig, StrategyVersion
 from apps.trading.services.parameters import parameters_complete, parameters_in_force
 
@@ -49,9 +50,28 @@ def test_first_run_makes_everything_a_session_needs(capsys: pytest.CaptureFixtur
     assert (in_force.number, in_force.status, in_force.created_by) == (1, "approved", None)
     assert parameters_complete(kernel="maker_inside", values=in_force.values) == in_force.values
     limits = limits_for(account="main", strategy_slug="maker_inside", series=None, market=None)
-    assert (limits.max_order_dollars, limits.min_price, limits.max_price) == (500_000_000, 200, 9_800)
+    rules = (EngineRule.MAX_ORDER_DOLLARS, EngineRule.MIN_PRICE, EngineRule.MAX_PRICE)
+    assert [limits.value(rule) for rule in rules] == [500_000_000, 200, 9_800]
     seeded = AuditEvent.objects.filter(action="trading.parameters.seed").get()
     assert (seeded.actor_label, seeded.reason) == ("system:seed", "seed")
+
+
+def test_the_first_limits_cover_account_categories_themes_and_orders(capsys: pytest.CaptureFixture[str]) -> None:
+    seed(capsys)
+    series = "KXBTC15M"
+    themes = RiskRows.load().themes_of(series)
+    limits = limits_for(account="main", strategy_slug="maker_inside", category="Crypto", themes=themes, series=series)
+    shares = {str(li.node): li.value for li in limits.limits if li.rule is EngineRule.MAX_NAV_SHARE}
+    assert shares == {"account main": 250_000, "category Crypto": 200_000, "theme crypto": 150_000}
+    rules = (EngineRule.MAX_CONTRACTS_PER_MARKET, EngineRule.MAX_DEPTH_SHARE, EngineRule.MAX_ORDERS_PER_MINUTE)
+    assert [limits.value(rule) for rule in rules] == [3_000, 500_000, 600]
+    assert limits.problem is None
+
+
+def test_with_real_money_markets_start_at_five_contracts(capsys: pytest.CaptureFixture[str], settings: Any) -> None:
+    settings.KALSHI_ENVIRONMENT = "live"
+    seed(capsys)
+    assert RiskLimit.objects.get(rule="max_contracts_per_market").value == 5
 
 
 def test_second_run_changes_and_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,7 +85,7 @@ def test_second_run_changes_and_shows_nothing(capsys: pytest.CaptureFixture[str]
     assert dict(User.objects.values_list("username", "password")) == passwords
     assert AuditEvent.objects.count() == events
     counts = [m.objects.count() for m in (Account, StrategyConfig, StrategyVersion, ParameterSet, RiskLimit)]
-    assert counts == [1, 1, 1, 1, 5]
+    assert counts == [1, 1, 1, 1, 10]
 
 
 def test_what_people_changed_stays(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import Q
 
 from apps.engine.errors import BadNumber, UnknownFeeType
+from apps.engine.exposure import NodeKey
 from apps.engine.fees import FeeRule
 from apps.engine.grid import PriceGrid
 from apps.engine.limits import RiskLimits, TradingState
@@ -21,8 +22,9 @@ from apps.marketdata.exceptions import GridInvalid
 from apps.marketdata.mapping import fee_rule, market_grid
 from apps.marketdata.models import Event, Market, Series
 from apps.risk.exceptions import LimitMissing
-from apps.risk.models import RiskLimit
+from apps.risk.models import RestrictedMarket, RiskLimit, Theme
 from apps.risk.models import TradingState as RiskState
+from apps.risk.scopes import MarketKeys
 from apps.risk.selectors import RiskRows
 from apps.trading.choices import ParameterStatus
 from apps.trading.exceptions import CodeMismatch
@@ -41,6 +43,8 @@ _FINGERPRINT = "SELECT " + ", ".join(
         _newest(StrategyConfig._meta.db_table, "MAX(updated_at)", where="WHERE account_id = %s"),
         _newest(RiskLimit._meta.db_table, "COUNT(*)", "MAX(updated_at)", "SUM(version)"),
         _newest(RiskState._meta.db_table, "COUNT(*)", "MAX(changed_at)"),
+        _newest(Theme._meta.db_table, "COUNT(*)", "MAX(updated_at)"),
+        _newest(RestrictedMarket._meta.db_table, "COUNT(*)", "COUNT(lifted_at)"),
         _newest(Market._meta.db_table, "COUNT(*)", where=_OPEN),
         _newest(Market._meta.db_table, "MAX(updated_at)"),
         _newest(Event._meta.db_table, "MAX(updated_at)"),
@@ -64,16 +68,23 @@ class Armed:
 
 @dataclass(frozen=True, slots=True)
 class ArmedMarket:
-    """A market in the scope of an armed config, in engine terms. `problem` says why it may not be quoted."""
+    """A market in the scope of an armed config, in engine terms. `problem` says why it may not be quoted.
+
+    `shard` is where the exchange keeps it; order groups belong to one shard. `path` is its place in the tree of limits,
+    `restrictions` the reasons why it may not be traded at all.
+    """
 
     pk: int
     ticker: str
     title: str
     status: str
+    shard: int
     close_at_ms: int
     grid: PriceGrid | None
     fee_rule: FeeRule | None
+    path: tuple[NodeKey, ...]
     limits: RiskLimits | None
+    restrictions: tuple[str, ...]
     state: TradingState
     problem: str | None
     armed: Armed
@@ -105,6 +116,29 @@ def load_armed(*, account: Account, now: datetime) -> dict[str, ArmedMarket]:
     return found
 
 
+def held_paths(*, account: Account) -> dict[str, tuple[NodeKey, ...]]:
+    """Place in the tree of limits of every market the account holds a position in, armed or not."""
+    risk = RiskRows.load()
+    held = Market.objects.filter(positions__account=account).exclude(positions__quantity=0)
+    return {
+        market.ticker: _path(account, market, None, risk) for market in held.select_related("event__series").distinct()
+    }
+
+
+def _path(account: Account, market: Market, strategy_slug: str | None, risk: RiskRows) -> tuple[NodeKey, ...]:
+    event, series = market.event, market.event.series
+    return MarketKeys(
+        account=account.name,
+        environment=account.environment,
+        strategy_slug=strategy_slug,
+        category=series.category,
+        themes=risk.themes_of(series.ticker, event.ticker, market.ticker),
+        series=series.ticker,
+        event=event.ticker,
+        market=market.ticker,
+    ).path
+
+
 def _markets(scope: Sequence[str], most: int, now: datetime) -> list[Market]:
     """Open markets of the named series, events or markets; the soonest to close first."""
     named = Q(ticker__in=scope) | Q(event__ticker__in=scope) | Q(event__series__ticker__in=scope)
@@ -132,12 +166,7 @@ def _market(account: Account, market: Market, armed: Armed, risk: RiskRows, now:
     rule: FeeRule | None = None
     limits: RiskLimits | None = None
     problems: list[str] = []
-    keys = {
-        "account": account.name,
-        "strategy_slug": armed.slug,
-        "series": market.event.series.ticker,
-        "market": market.ticker,
-    }
+    path = _path(account, market, armed.slug, risk)
     try:
         grid = market_grid(market)
     except GridInvalid as error:
@@ -147,7 +176,7 @@ def _market(account: Account, market: Market, armed: Armed, risk: RiskRows, now:
     except (UnknownFeeType, BadNumber) as error:
         problems.append(str(error))
     try:
-        limits = risk.limits_for(**keys)
+        limits = risk.limits_on(path)
     except (LimitMissing, BadNumber) as error:
         problems.append(str(error))
     return ArmedMarket(
@@ -155,11 +184,14 @@ def _market(account: Account, market: Market, armed: Armed, risk: RiskRows, now:
         ticker=market.ticker,
         title=market.title,
         status=market.status,
+        shard=market.exchange_index or 0,
         close_at_ms=int(market.close_at.timestamp() * 1000),
         grid=grid,
         fee_rule=rule,
+        path=path,
         limits=limits,
-        state=risk.state_for(**keys),
+        restrictions=risk.restrictions_on(path),
+        state=risk.state_on(path),
         problem="; ".join(problems) or None,
         armed=armed,
     )

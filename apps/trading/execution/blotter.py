@@ -9,6 +9,7 @@ from apps.engine.fees import FeeRule, charge_fill, rounding_at
 from apps.engine.orders import TrackedOrder
 from apps.engine.portfolio import worst_case_cost
 from apps.engine.types import Fill, Money, Quantity, Side, Ticker
+from apps.trading.choices import ExecutionMode
 from apps.trading.mapping import from_ms
 
 
@@ -25,6 +26,8 @@ class WorkingOrder:
     changed_ms: int = 0
     counted_cost: Money = 0
     resolve_tries: int = 0
+    queue_ahead: Quantity | None = None
+    mode: ExecutionMode = ExecutionMode.MAKER
 
     @property
     def client_order_id(self) -> str:
@@ -54,6 +57,7 @@ class Blotter:
         self._by_client_id: dict[str, WorkingOrder] = {}
         self._by_venue_id: dict[str, WorkingOrder] = {}
         self._open: dict[Ticker, dict[str, WorkingOrder]] = {}
+        self._unseen: dict[Ticker, dict[str, WorkingOrder]] = {}
         self.resting_cost: Money = 0
 
     def add(self, order: WorkingOrder) -> None:
@@ -64,6 +68,7 @@ class Blotter:
         """Takes out an order whose intent was not stored: it never was."""
         self._by_client_id.pop(order.client_order_id, None)
         self._open.get(order.tracked.ticker, {}).pop(order.client_order_id, None)
+        self._unseen.get(order.tracked.ticker, {}).pop(order.client_order_id, None)
         self.resting_cost -= order.counted_cost
         order.counted_cost = 0
 
@@ -77,7 +82,12 @@ class Blotter:
             market[tracked.client_order_id] = order
         else:
             market.pop(tracked.client_order_id, None)
-        cost = worst_case_cost(tracked.side, tracked.price, tracked.remaining, 0)
+        unseen = self._unseen.setdefault(tracked.ticker, {})
+        if tracked.missing_fills:
+            unseen[tracked.client_order_id] = order
+        else:
+            unseen.pop(tracked.client_order_id, None)
+        cost = worst_case_cost(tracked.side, tracked.price, tracked.remaining + tracked.missing_fills, 0)
         self.resting_cost += cost - order.counted_cost
         order.counted_cost = cost
 
@@ -89,6 +99,14 @@ class Blotter:
         if ticker is not None:
             return list(self._open.get(ticker, {}).values())
         return [order for market in self._open.values() for order in market.values()]
+
+    def unseen(self, ticker: Ticker) -> list[WorkingOrder]:
+        """Orders, ended ones too, of which the venue reports more filled than we have seen fills of."""
+        return list(self._unseen.get(ticker, {}).values())
+
+    def unseen_position(self, ticker: Ticker) -> Quantity:
+        """Signed contracts that have filled according to the venue, of which the fills are still to come."""
+        return sum(o.tracked.side.sign * o.tracked.missing_fills for o in self._unseen.get(ticker, {}).values())
 
     def resting(self, ticker: Ticker, side: Side) -> Quantity:
         """Open quantity of ours on one side of a market, orders in flight included."""

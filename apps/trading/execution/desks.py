@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 
 from django.db import DatabaseError
 
 from apps.core.exceptions import Refused
+from apps.engine.exposure import NodeKey
 from apps.engine.types import Ticker
-from apps.gateway.errors import NotConnected
+from apps.gateway.errors import GatewayError, NotConnected
 from apps.gateway.kalshi.subscriptions import Channels
 from apps.gateway.kalshi.ws import KalshiSocket
 
-from .armed import ArmedMarket, armed_fingerprint, load_armed
+from .armed import ArmedMarket, armed_fingerprint, held_paths, load_armed
 from .context import MarketDesk, SessionContext
+from .groups import OrderGroups
 from .liquidity import LiquidityMeter
 from .meters import Meters
 from .recovery import market_keys
@@ -28,10 +30,21 @@ MARKET_CHANNELS = ("orderbook_delta", "ticker")
 class Desks:
     """Opens, changes and retires desks, and keeps their books fed."""
 
-    def __init__(self, context: SessionContext, requests: OrderRequests, meters: Meters, socket: KalshiSocket) -> None:
+    def __init__(
+        self,
+        context: SessionContext,
+        requests: OrderRequests,
+        meters: Meters,
+        groups: OrderGroups,
+        socket: KalshiSocket,
+        *,
+        on_paths: Callable[[Mapping[Ticker, tuple[NodeKey, ...]]], None],
+    ) -> None:
         self._context = context
         self._requests = requests
         self._meters = meters
+        self._groups = groups
+        self._on_paths = on_paths
         self._socket = socket
         self._wanted: Channels | None = None
         self._fingerprint: tuple[object, ...] | None = None
@@ -46,6 +59,7 @@ class Desks:
             if fingerprint != self._fingerprint:
                 armed = await context.journal.read(load_armed, account=account, now=now)
                 context.market_keys = await context.journal.read(market_keys)
+                self._on_paths(await context.journal.read(held_paths, account=account))
                 self._fingerprint = fingerprint
                 await self._adopt(armed)
         except Refused as refusal:
@@ -54,6 +68,7 @@ class Desks:
         except DatabaseError:
             return
         context.gate.unblock("armed")
+        await self._open_groups()
         for desk in [d for d in context.desks.values() if d.is_retired]:
             await self._retire(desk)
 
@@ -76,6 +91,16 @@ class Desks:
         context.counters.markets = max(context.counters.markets, len(context.desks))
         if new:
             await self._subscribe(new)
+
+    async def _open_groups(self) -> None:
+        """Order groups for every shard that has markets; without one nothing is placed there."""
+        shards = {desk.armed.shard for desk in self._context.desks.values()}
+        if not self._groups.lacks(shards):
+            return
+        try:
+            await self._groups.open(shards)
+        except (GatewayError, DatabaseError) as error:
+            log.warning("order groups not opened, tried again in a second: %s", error)
 
     async def _retire(self, desk: MarketDesk) -> None:
         open_orders = self._context.blotter.open_orders(desk.ticker)
@@ -105,6 +130,8 @@ class Desks:
         """Asks for new snapshots of every book that is out of step."""
         for sid in self._context.books.sids:
             stale = self._context.books.needs_resync(sid)
+            for ticker in stale:
+                self._context.watch.on_book_problem(ticker)
             if stale:
                 await self._send(self._socket.resync(sid, stale))
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 from apps.engine.limits import TradingState
 from apps.engine.strategies.base import Decision, MarketView, SkipReason, skip
-from apps.engine.types import Level, Side
-from apps.risk.selectors import strictest
+from apps.engine.types import Level, Quantity, Side
 from apps.trading.mapping import from_ms
 from apps.trading.services.orders import DecisionRecord, decisions_store
 
@@ -83,7 +82,7 @@ class Evaluator:
         if armed.grid is None:
             return None
         desk.bid, desk.ask = self._tops(desk)
-        state = strictest((context.gate.state, armed.state))
+        state = context.trading_state(desk)
         if context.gate.closed_because() is not None:
             state = TradingState.HALTED
         return MarketView(
@@ -93,7 +92,7 @@ class Evaluator:
             ask=desk.ask,
             own_bid=_own_level(desk, Side.BID),
             own_ask=_own_level(desk, Side.ASK),
-            position=context.portfolio.position(desk.ticker).quantity,
+            position=context.portfolio.position(desk.ticker).quantity + context.blotter.unseen_position(desk.ticker),
             now_ms=now_ms,
             is_open=armed.status == OPEN_STATUS
             and now_ms < armed.close_at_ms
@@ -102,6 +101,12 @@ class Evaluator:
             trading_state=state,
             book_problem=context.books.unquotable_reason(desk.ticker),
             feed_age_ms=context.feed_age_ms,
+            own_bid_queue=_own_queue(desk, Side.BID),
+            own_ask_queue=_own_queue(desk, Side.ASK),
+            bid_fill_ms=desk.filled_ms.get(Side.BID),
+            ask_fill_ms=desk.filled_ms.get(Side.ASK),
+            reference=desk.reference.observe(desk.bid, desk.ask, now_ms, armed.armed.params.reference_ms),
+            fee_rule=armed.fee_rule,
         )
 
     def _tops(self, desk: MarketDesk) -> tuple[Level | None, Level | None]:
@@ -126,6 +131,11 @@ class Evaluator:
 def _own_level(desk: MarketDesk, side: Side) -> Level | None:
     order = desk.working.get(side)
     return (order.tracked.price, order.tracked.remaining) if order is not None else None
+
+
+def _own_queue(desk: MarketDesk, side: Side) -> Quantity | None:
+    order = desk.working.get(side)
+    return None if order is None else order.queue_ahead
 
 
 def _outcome(r: DecisionRecord) -> tuple[object, ...]:

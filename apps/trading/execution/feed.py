@@ -14,13 +14,14 @@ from apps.gateway.kalshi.frames import (
     FillFrame,
     Frame,
     LifecycleFrame,
+    OrderGroupFrame,
     SnapshotFrame,
     TickerFrame,
     UnknownFrame,
     UserOrderFrame,
 )
 from apps.governance.choices import Severity
-from apps.trading.choices import EventSource
+from apps.trading.choices import EventSource, ExecutionMode
 
 from .blotter import WorkingOrder
 from .context import MarketDesk, SessionContext, Shown
@@ -46,6 +47,7 @@ class FeedHandler:
         *,
         on_change: Callable[[MarketDesk], None],
         on_news: Callable[[LifecycleFrame], None],
+        on_group_triggered: Callable[[str | None, str], None],
     ) -> None:
         self._context = context
         self._requests = requests
@@ -53,6 +55,7 @@ class FeedHandler:
         self._incidents = incidents
         self._on_change = on_change
         self._on_news = on_news
+        self._on_group_triggered = on_group_triggered
 
     def on_frame(self, frame: Frame) -> None:
         """Every frame, in order of arrival. A bad one was refused before it came here."""
@@ -137,18 +140,24 @@ class FeedHandler:
         sid, seq = getattr(frame, "sid", None), frame.seq
         if sid is not None and seq is not None:
             self._context.books.on_sequenced(sid, seq)
-        if isinstance(frame, UnknownFrame):
+        if isinstance(frame, OrderGroupFrame):
+            if frame.event_type == "triggered":
+                self._on_group_triggered(frame.order_group_id, "the exchange says it is triggered")
+        elif isinstance(frame, UnknownFrame):
             self._context.counters.unknown_messages += 1
         elif isinstance(frame, ErrorFrame):
             message = f"the exchange refused a command: {frame.code} {frame.message}"
             self._incidents.raise_event("FEED_ERROR", Severity.WARNING, message, {"ticker": frame.ticker})
 
-    def on_fill(self, fill: Fill, source: EventSource) -> None:
-        """A fill counts once, whichever way and how often it is reported; cash and position move with it."""
+    def on_fill(self, fill: Fill, source: EventSource) -> bool:
+        """A fill counts once, whichever way and how often it is reported; cash and position move with it.
+
+        False when it had been counted before.
+        """
         context = self._context
         order = context.blotter.find(client_order_id=fill.client_order_id, order_id=fill.order_id)
         if not self._ledger.apply_fill(fill, order, source):
-            return
+            return False
         if order is None:
             self._incidents.raise_event(
                 "FOREIGN_FILL", Severity.CRITICAL, f"fill {fill.trade_id} belongs to no order of this session",
@@ -160,6 +169,7 @@ class FeedHandler:
         if desk is not None:
             desk.trigger, desk.frame_s = "fill", None
             self._on_change(desk)
+        return True
 
     def _fill_order(self, order: WorkingOrder, fill: Fill, source: EventSource) -> None:
         try:
@@ -169,7 +179,11 @@ class FeedHandler:
                 "DESYNC", Severity.CRITICAL, f"fill {fill.trade_id} does not fit its order: {error}",
                 {"client_order_id": order.client_order_id},
             )  # fmt: skip
+            self._context.watch.on_own_order_mismatch(f"fill {fill.trade_id}: {error}")
             return
+        desk = self._context.desks.get(fill.ticker)
+        if desk is not None and order.mode is ExecutionMode.MAKER:
+            desk.filled_ms[fill.side] = self._context.clock.now_ms()
         detail = {"trade_id": fill.trade_id}
         self._requests.note(order, OrderEventKind.FILL, source, detail=detail, apply=False)
 
@@ -178,22 +192,33 @@ class FeedHandler:
         order = self._context.blotter.find(client_order_id=record.client_order_id, order_id=record.order_id)
         if order is None:
             return
-        tracked, before = order.tracked, order.tracked.status
+        tracked, before, terms = order.tracked, order.tracked.status, order.tracked.terms
         if before is OrderStatus.SUBMITTED and record.last_update_reason == REFUSED_BY_REPLY:
             return
         try:
             if tracked.order_id is None:
                 tracked.order_id = record.order_id
-            tracked.apply_venue_state(record.status, record.filled, record.remaining, record.last_update_reason)
+            tracked.apply_venue_state(
+                record.status,
+                record.filled,
+                record.remaining,
+                record.last_update_reason,
+                price=record.price,
+                expires_at_s=record.expires_at_s,
+            )
         except EngineError as error:
             self._incidents.raise_event(
                 "DESYNC", Severity.CRITICAL, f"the venue's record does not fit our order: {error}",
                 {"client_order_id": order.client_order_id},
             )  # fmt: skip
+            self._context.watch.on_own_order_mismatch(f"order {order.client_order_id}: {error}")
             return
+        changed = tracked.terms if tracked.terms != terms else None
         if tracked.status is not before:
             kind = _kind(tracked.status)
-            self._requests.note(order, kind, source, outcome=record.last_update_reason, apply=False)
+            self._requests.note(order, kind, source, outcome=record.last_update_reason, apply=False, terms=changed)
+        elif changed is not None:
+            self._requests.note(order, OrderEventKind.AMEND, source, apply=False, terms=changed)
         else:
             self._context.blotter.touch(order)
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from django.db import connection
 
@@ -30,6 +30,13 @@ GATHER_S = 0.01
 BATCH = 10
 
 
+class DatabaseCalls(Protocol):
+    """Runs calls that use the database, one after another, away from the event loop."""
+
+    async def __call__(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any: ...
+    def close(self) -> None: ...
+
+
 @dataclass(slots=True)
 class _Batch:
     """Facts of one kind; `is_taken` once it is being stored, after which it grows no more."""
@@ -45,9 +52,9 @@ class _Batch:
 class Journal:
     """`commit` tries once and raises; `post` queues a fact that is retried while the database is away."""
 
-    def __init__(self) -> None:
-        self._writer = DatabaseThread("journal", initializer=_leave_checkpoints)
-        self._reader = DatabaseThread("journal-reader")
+    def __init__(self, writer: DatabaseCalls | None = None, reader: DatabaseCalls | None = None) -> None:
+        self._writer: DatabaseCalls = writer or DatabaseThread("journal", initializer=_leave_checkpoints)
+        self._reader: DatabaseCalls = reader or DatabaseThread("journal-reader")
         self._facts: deque[Callable[[], Any] | _Batch] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -62,7 +69,7 @@ class Journal:
     async def commit(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs `fn` on the journal's thread; raises what it raises."""
         try:
-            result = await self._writer(fn, *args, **kwargs)
+            result: T = await self._writer(fn, *args, **kwargs)
         except AWAY as error:
             self._note_away(error)
             raise
@@ -75,7 +82,8 @@ class Journal:
 
     async def read(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a long read on a thread of its own, so that no intent waits behind it."""
-        return await self._reader(fn, *args, **kwargs)
+        result: T = await self._reader(fn, *args, **kwargs)
+        return result
 
     def post(self, fn: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
         """Queues a fact; facts are stored in the order in which they were posted."""

@@ -47,11 +47,11 @@ async def _run(account: Account, stopping: threading.Event) -> SessionState | No
     venue, rest = venue_open(account, clock)
     screen = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
     try:
+        await rest.load_budget()
         parts = Parts(clock, rng, venue, kalshi_socket(clock=clock, rng=rng), screen)
         session = await open_session(account=account, holder=f"{socket.gethostname()}:{os.getpid()}", parts=parts)
         if session is None:
             return None
-        await rest.load_budget()
         stop = asyncio.Event()
         watch = asyncio.create_task(_watch(stopping, stop))
         try:

@@ -36,7 +36,7 @@ class Ledger:
         before = context.portfolio.cash
         if not context.portfolio.apply_fill(fill):
             return False
-        context.last_activity_ms = context.clock.now_ms()
+        context.last_activity_ms = context.last_money_ms = context.clock.now_ms()
         predicted = self._predict(fill, order)
         context.journal.post(
             fill_record,
@@ -57,6 +57,7 @@ class Ledger:
         context.counters.contracts_filled += fill.quantity
         context.counters.fees += fill.fee
         context.recent_fills.appendleft(fill)
+        context.watch.on_fill(fill, order, predicted)
         return True
 
     def apply_settlement(self, settlement: VenueSettlement) -> bool:
@@ -75,7 +76,7 @@ class Ledger:
         if settlement.ticker not in context.portfolio.positions or context.portfolio.is_settled(settlement.ticker):
             return False
         proceeds = context.portfolio.settle(settlement.ticker, value, settlement.fee)
-        context.last_activity_ms = context.clock.now_ms()
+        context.last_activity_ms = context.last_money_ms = context.clock.now_ms()
         if proceeds != settlement.revenue:
             self._incidents.raise_event(
                 "SETTLEMENT_DIFFERS", Severity.CRITICAL,
@@ -94,6 +95,7 @@ class Ledger:
                 position=replace(context.portfolio.position(settlement.ticker)),
             ),
         )
+        context.watch.on_settlement(settlement.ticker, position.realized_pnl - position.fees)
         return True
 
     def _market_pk(self, ticker: Ticker) -> int | None:

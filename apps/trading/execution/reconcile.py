@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from apps.engine.decimals import format_money, format_quantity, money_to_decimal
+from apps.engine.decimals import format_quantity, money_to_decimal
 from apps.engine.orders import OrderEventKind, OrderStatus
 from apps.engine.ports import VenueBalance, VenueOrder, VenuePosition
-from apps.gateway.errors import GatewayError
+from apps.engine.types import Fill
 from apps.governance.choices import Severity
 from apps.trading.choices import EventSource
+from apps.trading.exceptions import OrdersRemain
 from apps.trading.models import Reconciliation
 
 from .blotter import WorkingOrder
 from .context import SessionContext
+from .differences import Difference, describe, missing
 from .feed import FeedHandler
+from .groups import OrderGroups
 from .incidents import Incidents
 from .ledger import Ledger
 from .recovery import MARGIN_S
@@ -29,29 +31,35 @@ log = logging.getLogger(__name__)
 # The venue's reads lag its engine; what changed this recently is not compared.
 READ_LAG_MS = 2_000
 TURN = 50
+# From here on a whole group is stopped rather than its orders canceled; and how many cancels go into one request.
+MANY, CANCELS = 20, 20
+CANCEL_TRIES, CANCEL_PAUSE_S = 20, 0.25
+# Undecided orders up to which each is looked up by itself.
+FEW = 5
 # An order the venue does not know after this many looks and this long was never accepted.
 UNKNOWN_TRIES, UNKNOWN_AFTER_MS = 3, 5_000
+# A difference that stands through so many comparisons is one, however much is moving.
+STANDS = 6
+# A private frame that has not come by then will not come.
+PRIVATE_LATE_MS = 3_000
 UNDECIDED = (OrderStatus.UNKNOWN, OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL)
 
 
-@dataclass(slots=True)
-class Difference:
-    """What did not agree. Empty lists and a drift of zero are a clean comparison."""
-
-    orders: list[dict[str, Any]] = field(default_factory=list)
-    positions: list[dict[str, Any]] = field(default_factory=list)
-    drift: int = 0
-
-    @property
-    def is_clean(self) -> bool:
-        return not self.orders and not self.positions and self.drift == 0
-
-
 class Reconciler:
-    """One comparison at a time. A difference is reported once it was seen twice in a row with nothing moving."""
+    """One comparison at a time. A difference is reported once it was seen twice in a row with nothing moving.
+
+    `on_private_silence` is called when the venue's records show fills that the private feed should have told of.
+    """
 
     def __init__(
-        self, context: SessionContext, requests: OrderRequests, feed: FeedHandler, ledger: Ledger, incidents: Incidents
+        self,
+        context: SessionContext,
+        requests: OrderRequests,
+        feed: FeedHandler,
+        ledger: Ledger,
+        incidents: Incidents,
+        *,
+        on_private_silence: Callable[[], None],
     ) -> None:
         self._context = context
         self._requests = requests
@@ -59,23 +67,21 @@ class Reconciler:
         self._ledger = ledger
         self._incidents = incidents
         self._suspected = Difference()
+        self._unclean = 0
+        self._resolving = asyncio.Lock()
+        self._on_private_silence = on_private_silence
 
     async def reconcile(self, trigger: str) -> bool:
         """Asks the venue for everything and compares; True when all of it agrees. Raises `GatewayError`."""
         context, venue = self._context, self._context.venue
-        since = context.unseen_since_s
         started_ms = context.clock.now_ms()
         open_orders = await venue.open_orders()
-        for fill in await venue.fills(min_ts_s=since):
-            self._feed.on_fill(fill, EventSource.REST)
-        for settlement in await venue.settlements(min_ts_s=since):
-            self._ledger.apply_settlement(settlement)
+        await self.catch_up()
         positions = await venue.positions()
         balance = await venue.balance()
         context.venue_cash, context.venue_cash_ms = balance.cash, context.clock.now_ms()
         context.counters.reconciliations += 1
-        await self.resolve_undecided()
-        moving = context.last_activity_ms > started_ms - READ_LAG_MS and trigger not in ("start", "stop")
+        moving = context.last_money_ms > started_ms - READ_LAG_MS and trigger not in ("start", "stop")
         found = Difference(
             orders=await self._order_differences(open_orders),
             positions=self._position_differences(positions),
@@ -83,17 +89,80 @@ class Reconciler:
         )
         return self._report(trigger, found, balance, moving=moving)
 
+    async def catch_up(self) -> None:
+        """Takes in what the venue's records hold of orders without an outcome, fills and settlements.
+
+        Orders come first: the venue's fills name only its own order id, which an order whose answer was lost lacks.
+        Raises `GatewayError`.
+        """
+        venue, since = self._context.venue, self._context.unseen_since_s
+        await self.resolve_undecided()
+        fills = await venue.fills(min_ts_s=since)
+        if any(self._context.blotter.find(order_id=fill.order_id) is None for fill in fills):
+            await self._identify()
+        self._take_fills(fills)
+        for settlement in await venue.settlements(min_ts_s=since):
+            self._ledger.apply_settlement(settlement)
+
+    async def _identify(self) -> None:
+        """Gives open orders that lack the venue's id theirs, if the venue has them."""
+        nameless = [order for order in self._context.blotter.open_orders() if order.tracked.order_id is None]
+        if nameless:
+            since_s = min(order.created_ms for order in nameless) // 1000 - MARGIN_S
+            for record in await self._context.venue.orders(min_ts_s=since_s):
+                order = self._context.blotter.find(client_order_id=record.client_order_id)
+                if order is not None and order.pk and order.tracked.order_id is None:
+                    self._feed.on_venue_order(record, EventSource.REST)
+
+    def _take_fills(self, fills: Sequence[Fill]) -> None:
+        """Counts what the private feed has not told, and says so: a channel can go silent on an open socket."""
+        context = self._context
+        connected_ms = context.connected_ms
+        late = [
+            fill
+            for fill in fills
+            if self._feed.on_fill(fill, EventSource.REST)
+            and connected_ms is not None
+            and connected_ms + PRIVATE_LATE_MS < fill.ts_ms < context.clock.now_ms() - PRIVATE_LATE_MS
+        ]
+        if late:
+            self._incidents.raise_event(
+                "PRIVATE_FEED_SILENT", Severity.CRITICAL,
+                f"{len(late)} fills were in the exchange's records and not on the private feed",
+                {"trade_ids": [fill.trade_id for fill in late]},
+            )  # fmt: skip
+            self._on_private_silence()
+
     async def resolve_undecided(self) -> None:
         """Looks up each order whose outcome is not known; the answer is the venue's record, never a new send."""
-        now_ms = self._context.clock.now_ms()
-        for order in self._context.blotter.open_orders():
-            stuck = order.tracked.status is OrderStatus.UNKNOWN or now_ms - order.changed_ms > UNKNOWN_AFTER_MS
-            if order.pk and order.tracked.status in UNDECIDED and stuck:
-                await self._resolve(order)
+        async with self._resolving:
+            await self._resolve_all(self._undecided())
 
-    async def _resolve(self, order: WorkingOrder) -> None:
+    async def _resolve_all(self, undecided: Sequence[WorkingOrder]) -> None:
+        venue = self._context.venue
+        records: dict[str, VenueOrder] = {}
+        if len(undecided) > FEW:
+            since_s = min(order.created_ms for order in undecided) // 1000 - MARGIN_S
+            records = {record.client_order_id: record for record in await venue.orders(min_ts_s=since_s)}
+        for order in undecided:
+            record = records.get(order.client_order_id)
+            if record is None:
+                record = await venue.order_by_client_id(order.client_order_id, order.tracked.ticker)
+            self._resolve(order, record)
+
+    def _undecided(self) -> list[WorkingOrder]:
+        """Stored orders without a known outcome for so long that no answer can be on its way any more."""
+        now_ms = self._context.clock.now_ms()
+        return [
+            order
+            for order in self._context.blotter.open_orders()
+            if order.pk
+            and order.tracked.status in UNDECIDED
+            and (order.tracked.status is OrderStatus.UNKNOWN or now_ms - order.changed_ms > UNKNOWN_AFTER_MS)
+        ]
+
+    def _resolve(self, order: WorkingOrder, record: VenueOrder | None) -> None:
         tracked = order.tracked
-        record = await self._context.venue.order_by_client_id(order.client_order_id, tracked.ticker)
         if record is not None:
             self._feed.on_venue_order(record, EventSource.REST)
             if tracked.status is OrderStatus.PENDING_CANCEL and record.status == "resting":
@@ -145,42 +214,65 @@ class Reconciler:
     def _report(self, trigger: str, found: Difference, balance: VenueBalance, *, moving: bool) -> bool:
         """Stores the comparison; a difference that stands twice, with nothing moving, shuts the gate."""
         context = self._context
-        if moving and not found.is_clean:
+        self._unclean = 0 if found.is_clean else self._unclean + 1
+        stands = self._unclean >= STANDS
+        if moving and not found.is_clean and not stands:
             return False
-        confirmed = not found.is_clean and (found == self._suspected or trigger in ("start", "stop"))
+        confirmed = not found.is_clean and (found == self._suspected or stands or trigger in ("start", "stop"))
         self._suspected = found
         context.cash_drift = found.drift
-        context.journal.post(_store, _row(context, trigger, found, balance))
+        context.watch.on_compared(
+            orders=len(found.orders), positions=len(found.positions), drift=found.drift, is_confirmed=confirmed
+        )
+        names = missing(found, context.blotter)
+        context.journal.post(_store, _row(context, trigger, found, balance, names))
         if found.is_clean:
             context.gate.unblock("reconcile")
             # Everything up to here is accounted for; only what the venue's reads may still be late with is asked again.
             context.unseen_since_s = max(context.unseen_since_s, context.clock.now_ms() // 1000 - MARGIN_S)
         elif confirmed:
-            reason = _describe(found)
+            reason = describe(found)
             context.gate.block("reconcile", reason)
-            self._incidents.raise_event("DESYNC", Severity.CRITICAL, reason, {"orders": found.orders})
+            code = "CASH_DRIFT" if found.drift else "DESYNC"
+            message = f"{reason}; missing: {'; '.join(n['text'] for n in names)}" if names else reason
+            self._incidents.raise_event(
+                code, Severity.CRITICAL, message,
+                {"orders": found.orders, "positions": found.positions, "missing": names},
+            )  # fmt: skip
         return found.is_clean
 
 
-async def cancel_everything(context: SessionContext) -> None:
-    """Takes every resting order of the account off the book, ours or not; raises `GatewayError`."""
-    for record in await context.venue.open_orders():
-        try:
-            await context.venue.cancel(record.order_id, record.ticker)
-        except GatewayError as error:
-            log.warning("cancel of %s: %s", record.order_id, error)
+async def cancel_everything(context: SessionContext, groups: OrderGroups) -> None:
+    """Takes every resting order of the account off the book, ours or not; raises `GatewayError`, `OrdersRemain`.
+
+    Many orders go with their groups, one request for each; the groups are reset before anything is placed again.
+    """
+    resting = await context.venue.open_orders()
+    if len(resting) > MANY:
+        await groups.trigger({order.group_id for order in resting if order.group_id})
+        resting = await context.venue.open_orders()
+    for _ in range(CANCEL_TRIES):
+        if not resting:
+            return
+        await _cancel_each(context, resting)
+        await asyncio.sleep(CANCEL_PAUSE_S)
+        resting = await context.venue.open_orders()
+    if resting:
+        raise OrdersRemain(f"{len(resting)} orders still rest at the exchange after {CANCEL_TRIES} attempts")
 
 
-def _describe(found: Difference) -> str:
-    parts = []
-    if found.drift:
-        parts.append(f"cash differs by {format_money(found.drift)}")
-    parts += [f"position in {p['ticker']} is {p['own']}, at the exchange {p['venue']}" for p in found.positions]
-    parts += [f"order {o['order_id']}: {o['problem']}" for o in found.orders]
-    return "our records and the exchange's differ: " + "; ".join(parts)
+async def _cancel_each(context: SessionContext, resting: Sequence[VenueOrder]) -> None:
+    for start in range(0, len(resting), CANCELS):
+        part = resting[start : start + CANCELS]
+        answers = await context.venue.cancel_many([(order.order_id, order.ticker) for order in part])
+        for order, answer in zip(part, answers, strict=True):
+            if isinstance(answer, Exception):
+                log.warning("cancel of %s: %s", order.order_id, answer)
 
 
-def _row(context: SessionContext, trigger: str, found: Difference, balance: VenueBalance) -> Reconciliation:
+def _row(
+    context: SessionContext, trigger: str, found: Difference, balance: VenueBalance, names: list[dict[str, Any]]
+) -> Reconciliation:
     orders = context.blotter.open_orders()
     return Reconciliation(
         account=context.account,
@@ -193,6 +285,7 @@ def _row(context: SessionContext, trigger: str, found: Difference, balance: Venu
         orders_unknown=sum(o.tracked.status is OrderStatus.UNKNOWN for o in orders),
         position_differences=found.positions,
         order_differences=found.orders,
+        missing=names,
         is_clean=found.is_clean,
     )
 

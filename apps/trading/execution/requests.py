@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from apps.engine.orders import OrderEventKind, OrderStatus
-from apps.engine.ports import OrderAck
+from apps.engine.decimals import format_price, format_quantity
+from apps.engine.orders import OrderEventKind, OrderStatus, Terms
+from apps.engine.ports import OrderAck, OrderChange
 from apps.engine.types import OrderIntent
-from apps.gateway.errors import GatewayError, NotFound, OutcomeUnknown, VenueRejected
+from apps.gateway.errors import FokUnfilled, GatewayError, GroupTriggered, NotFound, OutcomeUnknown, VenueRejected
 from apps.trading.choices import EventSource
 from apps.trading.services.orders import OrderUpdate, order_updates_store
 
 from .blotter import WorkingOrder
-from .context import MarketDesk, SessionContext
+from .context import SessionContext
 
 log = logging.getLogger(__name__)
 
 REJECTION_PAUSE_MS = 1_000
+# Creates of one request: together they must fit into the smallest tier's bucket with its reserve left alone.
+BATCH = 10
 
 
 class OrderRequests:
-    """Sends and cancels, and notes every event of an order in memory and in the database."""
+    """Sends, amends and cancels, and notes every event of an order in memory and in the database.
 
-    def __init__(self, context: SessionContext) -> None:
+    `on_group_triggered(group_id, why)` is called when the exchange refuses an order because its group is stopped.
+    """
+
+    def __init__(self, context: SessionContext, *, on_group_triggered: Callable[[str | None, str], None]) -> None:
         self._context = context
+        self._on_group_triggered = on_group_triggered
         self._tasks: set[asyncio.Task[None]] = set()
 
     def cancel(self, order: WorkingOrder, why: str) -> None:
@@ -35,6 +42,14 @@ class OrderRequests:
             return
         self.note(order, OrderEventKind.REQUEST_CANCEL, EventSource.OWN, outcome=why)
         self.spawn(self._cancel(order))
+
+    def amend(self, order: WorkingOrder, terms: Terms, why: str) -> None:
+        """Asks the venue for new terms, which only ever lower the risk, hence need no new intent."""
+        order.tracked.request_amend(terms)
+        self.note(
+            order, OrderEventKind.REQUEST_AMEND, EventSource.OWN, outcome=why, detail=_shown(terms), apply=False
+        )  # fmt: skip
+        self.spawn(self._amend(order, terms))
 
     async def settle(self) -> None:
         """Waits for every request under way."""
@@ -50,8 +65,12 @@ class OrderRequests:
         outcome: str | None = None,
         detail: dict[str, Any] | None = None,
         apply: bool = True,
+        terms: Terms | None = None,
     ) -> None:
-        """One event of an order: moves it (unless the caller has), stores it, frees its place when it has ended."""
+        """One event of an order: moves it (unless the caller has), stores it, frees its place when it has ended.
+
+        `terms` are given when the venue has taken new ones over.
+        """
         context, tracked = self._context, order.tracked
         if apply:
             tracked.apply(kind, outcome)
@@ -71,6 +90,7 @@ class OrderRequests:
                 venue_order_id=tracked.order_id,
                 outcome=outcome,
                 detail=detail or {},
+                terms=terms,
             ),
         )
         if not tracked.is_open:
@@ -85,21 +105,26 @@ class OrderRequests:
             del desk.working[order.tracked.side]
         desk.is_dirty = True
 
-    async def submit(
-        self, desk: MarketDesk, orders: Sequence[tuple[WorkingOrder, OrderIntent]], frame_s: float | None
-    ) -> None:
-        """Sends the stored orders of one decision, several in one request; nothing if the gate is shut by now."""
+    async def submit(self, orders: Sequence[tuple[WorkingOrder, OrderIntent]], frame_s: float | None) -> None:
+        """Sends stored orders, several in one request; those the gate no longer lets through are not sent."""
         context = self._context
-        closed = context.gate.closed_because()
+        for start in range(0, len(orders), BATCH):
+            part = [o for o in orders[start : start + BATCH] if self._passes(o[0])]
+            if not part:
+                continue
+            context.counters.orders += len(part)
+            if frame_s is not None:
+                context.frame_to_send_us.append(int((context.clock.monotonic() - frame_s) * 1e6))
+            for (order, intent), reply in zip(part, await self._ask(part), strict=True):
+                self._answered(order, intent, reply)
+
+    def _passes(self, order: WorkingOrder) -> bool:
+        """The last look before the wire: what was stopped since the order was judged is not sent."""
+        context = self._context
+        closed = context.closed_because(context.desks.get(order.tracked.ticker))
         if closed is not None:
-            for order, _ in orders:
-                self.note(order, OrderEventKind.CANCEL, EventSource.OWN, outcome=f"not sent: {closed}")
-            return
-        context.counters.orders += len(orders)
-        if frame_s is not None:
-            context.frame_to_send_us.append(int((context.clock.monotonic() - frame_s) * 1e6))
-        for (order, _), reply in zip(orders, await self._ask(orders), strict=True):
-            self._answered(desk, order, reply)
+            self.note(order, OrderEventKind.CANCEL, EventSource.OWN, outcome=f"not sent: {closed}")
+        return closed is None
 
     async def _ask(self, orders: Sequence[tuple[WorkingOrder, OrderIntent]]) -> Sequence[OrderAck | Exception]:
         """One answer per order; an error of the whole request is the answer to each."""
@@ -111,22 +136,51 @@ class OrderRequests:
         except GatewayError as error:
             return [error] * len(orders)
 
-    def _answered(self, desk: MarketDesk, order: WorkingOrder, reply: OrderAck | Exception) -> None:
-        """1. accepted  2. rejected by the venue  3. unknown, to be looked up  4. provably not executed."""
-        context = self._context
+    def _answered(self, order: WorkingOrder, intent: OrderIntent, reply: OrderAck | Exception) -> None:
+        """1. accepted  2. unknown, to be looked up  3. nothing there to kill  4. rejected  5. provably not executed."""
+        context, desk = self._context, self._context.desks.get(order.tracked.ticker)
         if isinstance(reply, OrderAck):
             order.tracked.apply_ack(reply.order_id, reply.filled, reply.remaining)
             self.note(order, OrderEventKind.ACCEPT, EventSource.ACK, detail={"venue_ts_ms": reply.ts_ms}, apply=False)
-            desk.is_dirty = True
-        elif isinstance(reply, OutcomeUnknown):
+            if desk is not None:
+                desk.is_dirty = True
+            return
+        if isinstance(reply, OutcomeUnknown):
             self._late(order, OrderEventKind.LOSE, str(reply))
-        else:
+            return
+        if isinstance(reply, FokUnfilled):
+            self._late(order, OrderEventKind.REJECT, str(reply))
+            return
+        if desk is not None:
             desk.not_before_ms = context.clock.now_ms() + REJECTION_PAUSE_MS
-            if isinstance(reply, VenueRejected):
-                context.counters.rejected += 1
-                self._late(order, OrderEventKind.REJECT, str(reply))
-            else:
-                self._late(order, OrderEventKind.CANCEL, f"not sent: {reply}")
+        if isinstance(reply, VenueRejected):
+            context.counters.rejected += 1
+            if isinstance(reply, GroupTriggered):
+                self._on_group_triggered(intent.order_group_id, str(reply))
+            self._late(order, OrderEventKind.REJECT, str(reply))
+        else:
+            self._late(order, OrderEventKind.CANCEL, f"not sent: {reply}")
+
+    async def _amend(self, order: WorkingOrder, terms: Terms) -> None:
+        """1. taken  2. not resting any more: its record tells  3. refused: it stands as it was  4. unknown."""
+        tracked = order.tracked
+        assert tracked.order_id is not None
+        change = OrderChange(
+            tracked.order_id, order.client_order_id, tracked.ticker, tracked.side, terms.price, terms.quantity,
+            terms.expires_at_s,
+        )  # fmt: skip
+        try:
+            ack = await self._context.venue.amend(change)
+        except (OutcomeUnknown, NotFound) as error:
+            self._late(order, OrderEventKind.LOSE, str(error))
+        except GatewayError as error:
+            if tracked.is_open:
+                tracked.drop_amend()
+                self.note(order, OrderEventKind.AMEND_REJECT, EventSource.ACK, outcome=str(error), apply=False)
+        else:
+            if tracked.is_open:
+                tracked.apply_amend(ack.filled)
+                self.note(order, OrderEventKind.AMEND, EventSource.ACK, apply=False, terms=tracked.terms)
 
     async def _cancel(self, order: WorkingOrder) -> None:
         """1. canceled  2. not resting any more, perhaps filled: ask its record  3. unknown  4. not sent: resting."""
@@ -163,3 +217,11 @@ class OrderRequests:
             self._context.counters.errors += 1
             self._context.gate.block("bug", f"order path failed: {error!r}")
             log.error("order path failed", exc_info=error)
+
+
+def _shown(terms: Terms) -> dict[str, Any]:
+    return {
+        "price": format_price(terms.price),
+        "quantity": format_quantity(terms.quantity),
+        "expires_at_s": terms.expires_at_s,
+    }

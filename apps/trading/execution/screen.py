@@ -28,6 +28,9 @@ def mission(context: SessionContext) -> dict[str, Any]:
         "release": context.session.release,
         "session": _session(context),
         "trading_state": {"state": str(context.gate.state), "reason": context.gate.state_reason},
+        "gate": _gate(context),
+        "guardian": {"age_ms": context.guardian_age_ms},
+        "exchange": _exchange(context),
         "feed": _feed(context),
         "cash": _cash(context),
         "pnl": _pnl(context),
@@ -59,6 +62,27 @@ def _session(context: SessionContext) -> dict[str, Any]:
         "fencing_token": context.session.fencing_token,
         "started_at": context.session.started_at.isoformat(),
         "counters": context.counters.as_json(),
+    }
+
+
+def _gate(context: SessionContext) -> dict[str, Any]:
+    """Whether anything may be sent now, and each reason why not."""
+    gate = context.gate
+    return {
+        "closed_because": gate.closed_because(),
+        "blocks": [{"key": key, "reason": reason} for key, reason in gate.blocks.items()],
+    }
+
+
+def _exchange(context: SessionContext) -> dict[str, Any] | None:
+    """What the exchange said of itself when it was last asked; None while it has not answered yet."""
+    status = context.exchange
+    if status is None:
+        return None
+    return {
+        "is_exchange_active": status.is_exchange_active,
+        "is_trading_active": status.is_trading_active,
+        "resumes_at": _iso(status.resumes_at_ms),
     }
 
 
@@ -177,6 +201,10 @@ def _order(order: WorkingOrder) -> dict[str, Any]:
         "status": str(tracked.status),
         "created_at": _iso(order.created_ms),
         "reason": order.reason,
+        "mode": order.mode.value,
+        "expires_at": _iso(None if tracked.expires_at_s is None else tracked.expires_at_s * 1000),
+        "queue_ahead": None if order.queue_ahead is None else format_quantity(order.queue_ahead),
+        "is_amending": tracked.amending is not None,
     }
 
 

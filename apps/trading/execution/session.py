@@ -16,13 +16,16 @@ import redis.asyncio
 from django.db import DatabaseError
 
 from apps.engine.booksets import BookSet
+from apps.engine.limits import TradingState
 from apps.engine.portfolio import Portfolio
 from apps.engine.ports import Venue
 from apps.engine.types import Ticker
 from apps.gateway.clock import Clock
 from apps.gateway.errors import GatewayError
 from apps.gateway.kalshi.ws import KalshiSocket
+from apps.risk import blocks
 from apps.trading.choices import SessionState
+from apps.trading.exceptions import OrdersRemain
 from apps.trading.mapping import from_ms
 from apps.trading.models import Account, TradingSession
 from apps.trading.services.sessions import session_close, session_open
@@ -30,24 +33,31 @@ from apps.trading.services.sessions import session_close, session_open
 from .context import MarketDesk, SessionContext
 from .gate import Gate
 from .journal import Journal
+from .polls import covers_account
 from .reconcile import cancel_everything
 from .recovery import load_portfolio, recover_orders, unseen_since_s, venue_opening
 from .show import Show
+from .switchboard import look_always
 from .trader import Trader
 from .upkeep import Upkeep
+from .venue_watch import QUEUE_S, STATUS_S
 
 log = logging.getLogger(__name__)
 
 LEASE_RENEW_S = 1.0
+BEAT_S = 1.0
 POLL_S = 0.25
 RELOAD_S = 1.0
 TIMER_S = 0.1
+RESOLVE_S = 1.0
 SCREEN_S = 0.5
+REQUESTS_S = 1.0
 STOP_TRIES = 20
 DRAIN_S = 10.0
 STOP_PAUSE_S = 0.25
 
-PRIVATE_CHANNELS = ("fill", "user_orders", "market_lifecycle_v2")
+PRIVATE_CHANNELS = ("fill", "user_orders", "order_group_updates", "market_lifecycle_v2")
+KEPT_WHILE_STOPPING = ("feed", "lease", "screen", "heartbeat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +80,14 @@ class Session:
         self._failure: BaseException | None = None
         self._still_running: list[asyncio.Task[None]] = []
         self._socket_stop = asyncio.Event()
-        prefix = f"{context.session.fencing_token:x}-{parts.rng.getrandbits(48):012x}"
-        self.trader = Trader(context, parts.socket, prefix)
-        self.show = Show(context, self.trader.incidents, parts.screen)
+        self.trader = Trader(context, parts.socket)
+        self.show = Show(context, self.trader.incidents, parts.screen, self.trader.risk)
         self.upkeep = Upkeep(
             context,
             on_change=lambda: self.trader.desks.mark_dirty("state"),
-            on_halt=lambda reason: self.trader.cancel_all(f"halted: {reason}"),
+            on_halt=self._on_halt,
+            on_resume=self.trader.groups.reset,
+            redis_client=parts.screen,
         )
 
     async def run(self, stop: asyncio.Event) -> SessionState:
@@ -91,33 +102,63 @@ class Session:
             state, reason = SessionState.FAILED, str(error) or type(error).__name__
             log.exception("trading session %s failed", context.session.pk)
             await self._abandon()
+        if state is SessionState.STOPPED:
+            await self.upkeep.beat(is_stopped=True)
         await self._close(state, reason)
         journal_task.cancel()
         context.journal.close()
         return state
 
+    def _on_halt(self, reason: str) -> None:
+        self.trader.groups.suspect_all()
+        self.trader.cancel_all(f"halted: {reason}")
+
+    async def _hear_stops(self) -> None:
+        """Stops pushed over Redis shut the gate within milliseconds; the poll sees the same ones a little later."""
+        if self._parts.screen is None:
+            await asyncio.Event().wait()
+            return
+        context = self.context
+
+        def on_block(block: blocks.Block) -> None:
+            if covers_account(block.scope, block.scope_id, context):
+                context.gate.block(f"stop {block.scope}", block.reason)
+                self._on_halt(block.reason)
+            else:
+                context.stops = {**context.stops, block.key: TradingState.HALTED}
+                self.trader.desks.mark_dirty("state")
+
+        def on_clear(scope: str, scope_id: str) -> None:
+            context.gate.unblock(f"stop {scope}")
+
+        await blocks.subscribe(self._parts.screen, on_block, on_clear=on_clear)
+
     async def _abandon(self) -> None:
-        """A last attempt to leave nothing resting; what remains expires at the exchange within two minutes."""
+        """A last attempt to leave nothing resting; what remains expires at the exchange within a minute."""
         self.context.gate.block("failed", "the session has failed")
         for task in self._still_running:
             task.cancel()
         try:
-            await cancel_everything(self.context)
-        except GatewayError as error:
+            await cancel_everything(self.context, self.trader.groups)
+        except (GatewayError, OrdersRemain) as error:
             log.error("orders may still rest: %s", error)
 
     async def _recover(self) -> None:
         context = self.context
         context.state = SessionState.RECONCILING
+        blocks.blocks_prepare()
         context.gate.block("start", "reconciling at start")
         await self.upkeep.renew()
-        await cancel_everything(context)
+        await self.upkeep.beat()
+        await self.trader.groups.adopt()
+        await cancel_everything(context, self.trader.groups)
         opening = await context.venue.balance()
         context.opening_cash = await context.journal.commit(venue_opening, context=context, balance=opening)
         await context.journal.commit(load_portfolio, context=context)
         await context.journal.commit(recover_orders, context=context)
         context.unseen_since_s = await context.journal.commit(unseen_since_s, context=context)
         await self.trader.desks.reload()
+        await self.trader.venue_watch.status()
         if not await self.trader.reconciler.reconcile("start"):
             log.warning("session %s starts with open differences", context.session.pk)
         context.gate.unblock("start")
@@ -129,11 +170,18 @@ class Session:
         loops = [
             asyncio.create_task(self._parts.socket.run(self.trader.on_event, self._socket_stop), name="feed"),
             asyncio.create_task(_every(LEASE_RENEW_S, self.upkeep.renew), name="lease"),
+            asyncio.create_task(_every(BEAT_S, self.upkeep.beat), name="heartbeat"),
             asyncio.create_task(_every(POLL_S, self.upkeep.poll), name="poll"),
+            asyncio.create_task(self._hear_stops(), name="stops"),
             asyncio.create_task(_every(RELOAD_S, self.trader.desks.reload), name="reload"),
             asyncio.create_task(_every(TIMER_S, self.trader.tick), name="timer"),
             asyncio.create_task(_every(SCREEN_S, self.show.publish), name="screen"),
             asyncio.create_task(self.trader.reconcile_loop(), name="reconcile"),
+            asyncio.create_task(_every(RESOLVE_S, self.trader.resolve), name="resolve"),
+            asyncio.create_task(look_always(self.trader.switchboard, self.context.gate), name="switches"),
+            asyncio.create_task(_every(STATUS_S, self.trader.venue_watch.status), name="status"),
+            asyncio.create_task(_every(QUEUE_S, self.trader.venue_watch.queues), name="queues"),
+            asyncio.create_task(_every(REQUESTS_S, self.trader.hear_requests), name="requests"),
         ]
         waits = [asyncio.create_task(stop.wait()), asyncio.create_task(self.upkeep.stop_requested.wait())]
         done, _ = await asyncio.wait([*loops, *waits, journal_task], return_when=asyncio.FIRST_COMPLETED)
@@ -144,9 +192,9 @@ class Session:
                 self._failure = task.exception()
                 log.error("loop %s of session failed", task.get_name(), exc_info=self._failure)
         # The lease is kept while the orders are taken off, and the feed tells what became of them.
-        for task in [*waits, *(t for t in loops if t.get_name() in ("reload", "timer", "reconcile", "poll"))]:
+        for task in [*waits, *(t for t in loops if t.get_name() not in KEPT_WHILE_STOPPING)]:
             task.cancel()
-        self._still_running = [t for t in loops if t.get_name() in ("feed", "lease", "screen")]
+        self._still_running = [t for t in loops if t.get_name() in KEPT_WHILE_STOPPING]
 
     async def _wind_down(self) -> tuple[SessionState, str]:
         """Takes every order off, waits for the last word on each, compares once more."""
@@ -172,7 +220,7 @@ class Session:
     async def _compare_at_stop(self) -> bool:
         """True once nothing of ours is open, nothing rests and everything ties out."""
         try:
-            await self.trader.reconciler.resolve_undecided()
+            await self.trader.reconciler.catch_up()
             if self.context.blotter.open_orders():
                 return False
             return await self.trader.reconciler.reconcile("stop") and not await self.context.venue.open_orders()
@@ -216,9 +264,11 @@ async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(seconds)
 
 
-async def open_session(*, account: Account, holder: str, parts: Parts) -> Session | None:
+async def open_session(
+    *, account: Account, holder: str, parts: Parts, journal: Journal | None = None
+) -> Session | None:
     """A session with the account's lease, or None while somebody else holds it."""
-    journal = Journal()
+    journal = journal or Journal()
     gate = Gate(parts.clock)
     row: TradingSession | None = await journal.commit(
         session_open, account=account, holder=holder, now=from_ms(parts.clock.now_ms())

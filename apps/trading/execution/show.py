@@ -10,16 +10,29 @@ from apps.governance.choices import Severity
 
 from .context import MarketDesk, SessionContext
 from .incidents import Incidents
+from .risk_view import RiskBook
 from .screen import ladder, mission
+from .screen_risk import risk
 
 LADDERS_AT_ONCE = 8
+RISK_S = 1.0
 
 
 class Show:
-    def __init__(self, context: SessionContext, incidents: Incidents, client: redis.asyncio.Redis | None) -> None:
+    """`book` is the gate's own tree of limits; without it the risk page shows stored limits only."""
+
+    def __init__(
+        self,
+        context: SessionContext,
+        incidents: Incidents,
+        client: redis.asyncio.Redis | None,
+        book: RiskBook | None = None,
+    ) -> None:
         self._context = context
         self._incidents = incidents
         self._client = client
+        self._book = book
+        self._risk_at = float("-inf")
 
     async def publish(self) -> None:
         """The newest state to Redis; without a client (tests, benchmarks) nothing."""
@@ -27,6 +40,9 @@ class Show:
             return
         topics = {f"book.{desk.ticker}": ladder(self._context, desk) for desk in self._changed_books()}
         topics["mission"] = mission(self._context)
+        if self._book is not None and self._context.clock.monotonic() - self._risk_at >= RISK_S:
+            self._risk_at = self._context.clock.monotonic()
+            topics["risk"] = risk(self._context, self._book)
         try:
             await live.apublish(self._client, topics, nudge="mission")
         except redis.RedisError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from apps.gateway.errors import BadMessage, GatewayError
 from apps.gateway.kalshi.frames import LifecycleFrame
@@ -14,12 +15,22 @@ from .context import MarketDesk, SessionContext
 from .desks import Desks
 from .evaluate import Evaluator
 from .feed import FeedHandler
+from .groups import OrderGroups
 from .incidents import Incidents
 from .ledger import Ledger
 from .maker import MakerExecution
+from .manual import ManualOrders
 from .meters import Meters
+from .placing import Placing
+from .plans import Plans
 from .reconcile import Reconciler
 from .requests import OrderRequests
+from .risk_view import RiskBook
+from .switchboard import Switchboard
+from .taker import TakerExecution
+from .venue_watch import VenueWatch
+
+log = logging.getLogger(__name__)
 
 RECONCILE_S = 5.0
 RESYNC_EVERY_MS = 1_000
@@ -29,7 +40,7 @@ FORGET_AFTER_MS = 60_000
 class Trader:
     """The parts of one session; every method runs on its event loop."""
 
-    def __init__(self, context: SessionContext, socket: KalshiSocket, order_prefix: str) -> None:
+    def __init__(self, context: SessionContext, socket: KalshiSocket) -> None:
         self.context = context
         self._socket = socket
         self._reconcile_now = asyncio.Event()
@@ -37,15 +48,32 @@ class Trader:
         self._resync_ms = 0
         self.incidents = Incidents(context)
         self.evaluator = Evaluator(context)
-        self.requests = OrderRequests(context)
-        self.maker = MakerExecution(context, self.evaluator, self.requests, order_prefix)
+        self.groups = OrderGroups(context, self.incidents)
+        self.requests = OrderRequests(context, on_group_triggered=self.groups.on_triggered)
+        self.placing = Placing(context, self.requests)
+        self.risk = RiskBook(context)
+        self.maker = MakerExecution(context, self.evaluator, self.requests, self.placing, self.groups, self.risk.judge)
+        self.taker = TakerExecution(context, self.evaluator, self.requests, self.placing, self.groups, self.risk.judge)
+        self.manual = ManualOrders(context, self.requests, self.placing, self.groups, self.risk.judge)
+        self.plans = Plans(context, self.requests, self.placing, self.groups, self.incidents, self.risk.judge)
         self.ledger = Ledger(context, self.incidents)
         self.meters = Meters(context)
-        self.desks = Desks(context, self.requests, self.meters, socket)
+        self.desks = Desks(context, self.requests, self.meters, self.groups, socket, on_paths=self.risk.know_paths)
         self.feed = FeedHandler(
-            context, self.requests, self.ledger, self.incidents, on_change=self.on_change, on_news=self.on_news
+            context,
+            self.requests,
+            self.ledger,
+            self.incidents,
+            on_change=self.on_change,
+            on_news=self.on_news,
+            on_group_triggered=self.groups.on_triggered,
         )
-        self.reconciler = Reconciler(context, self.requests, self.feed, self.ledger, self.incidents)
+        self.reconciler = Reconciler(
+            context, self.requests, self.feed, self.ledger, self.incidents, on_private_silence=socket.reconnect
+        )
+        self.venue_watch = VenueWatch(context, self.incidents)
+        # It puts itself between the session and its venue, so that nothing reaches the exchange unseen.
+        self.switchboard = Switchboard(context, self.incidents, on_pull=self.cancel_all, measures=self.risk.measures)
 
     async def on_event(self, event: Event, recv_ns: int, raw: bytes) -> None:
         context = self.context
@@ -54,11 +82,12 @@ class Trader:
             self.incidents.raise_event("FRAME_REFUSED", Severity.WARNING, f"{type(event).__name__}: {event}")
         elif isinstance(event, Connected):
             context.feed_reason = ""
+            context.connected_ms = context.clock.now_ms()
             context.counters.reconnects = self._socket.reconnects
             self._reconcile_now.set()
         elif isinstance(event, Disconnected):
             context.feed_reason = event.reason or "disconnected"
-            context.last_frame_ms = None
+            context.last_frame_ms = context.connected_ms = None
             context.books.on_disconnect()
             self.desks.mark_dirty("frame")
             if context.state is SessionState.RUNNING:
@@ -90,7 +119,8 @@ class Trader:
 
     def _evaluate(self, desk: MarketDesk) -> None:
         decision, record = self.evaluator.decide(desk)
-        self.maker.pursue(desk, decision, record)
+        self.maker.pursue(desk, decision.resting, record)
+        self.taker.pursue(desk, decision, record)
         self.meters.observe(desk)
 
     async def tick(self) -> None:
@@ -100,14 +130,25 @@ class Trader:
             context.last_frame_ms = context.clock.now_ms() - int(silent * 1000)
         now_ms = context.clock.now_ms()
         self._note_epoch(now_ms)
+        self.groups.check()
+        self.risk.keep_up()
+        self.maker.gather()
         for desk in self.evaluator.due(now_ms):
             desk.trigger, desk.frame_s = (desk.trigger if desk.is_dirty else "timer"), None
             self.on_change(desk)
+        self.maker.send_gathered()
+        self.maker.renew()
+        self.plans.tick()
         self.evaluator.flush()
         self.meters.flush()
         if context.feed_reason == "" and now_ms - self._resync_ms >= RESYNC_EVERY_MS and context.books.needs_resync():
             self._resync_ms = now_ms
             await self.desks.resync()
+
+    async def hear_requests(self) -> None:
+        """Once a second: what people ask for."""
+        await self.manual.poll()
+        await self.plans.poll()
 
     def _note_epoch(self, now_ms: int) -> None:
         """Account-wide inputs of every decision; when one changes, every market is decided afresh."""
@@ -123,6 +164,13 @@ class Trader:
         """Takes off everything that rests."""
         for order in self.context.blotter.open_orders():
             self.requests.cancel(order, why)
+
+    async def resolve(self) -> None:
+        """Orders without an outcome hold up their side of a market: they are looked up sooner than all else."""
+        try:
+            await self.reconciler.resolve_undecided()
+        except GatewayError as error:
+            log.info("orders not looked up, tried again: %s", error)
 
     async def reconcile_loop(self) -> None:
         """Every five seconds, at once after a reconnect or a settlement."""

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from .accounts import Account, CashEntry, Position, Reconciliation, Settlement
+from .groups import OrderGroup
 from .orders import Decision, Fill, LiquidityInterval, Order, OrderEvent
+from .plans import LegPlan, PlanLeg
+from .requests import OrderRequest
 from .sessions import TradingSession
 from .strategies import ParameterSet, Strategy, StrategyConfig, StrategyVersion
 
@@ -10,10 +13,14 @@ __all__ = [
     "CashEntry",
     "Decision",
     "Fill",
+    "LegPlan",
     "LiquidityInterval",
     "Order",
     "OrderEvent",
+    "OrderGroup",
+    "OrderRequest",
     "ParameterSet",
+    "PlanLeg",
     "Position",
     "Reconciliation",
     "Settlement",

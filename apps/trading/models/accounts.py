@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import secrets
+
 from django.db import models
 
 from apps.core.append_only import AppendOnlyModel
 from apps.core.fields import MoneyField, PriceField, QuantityField
 from apps.marketdata.models import Market
 from apps.trading.choices import CashKind, Environment
+
+
+def new_order_key() -> str:
+    """Sets this installation's order ids apart from those of any other that uses the same account."""
+    return secrets.token_hex(4)
 
 
 class Account(models.Model):
@@ -15,6 +22,9 @@ class Account(models.Model):
     venue = models.CharField(max_length=20, default="kalshi")
     environment = models.CharField(max_length=10, choices=Environment.choices)
     is_active = models.BooleanField(default=True)
+    order_key = models.CharField(
+        max_length=8, default=new_order_key, editable=False, help_text="Begins every client_order_id of this account"
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -97,6 +107,7 @@ class Reconciliation(AppendOnlyModel):
     orders_unknown = models.PositiveIntegerField()
     position_differences = models.JSONField(default=list)
     order_differences = models.JSONField(default=list)
+    missing = models.JSONField(default=list, help_text="What would explain a difference in cash")
     is_clean = models.BooleanField()
 
     class Meta:

@@ -5,7 +5,7 @@ from django.db import models
 from apps.core.append_only import AppendOnlyModel
 from apps.core.fields import MoneyField, PriceField, QuantityField
 from apps.marketdata.models import Market
-from apps.trading.choices import EventSource, OrderStatus
+from apps.trading.choices import EventSource, ExecutionMode, OrderStatus
 
 from .accounts import Account
 from .sessions import TradingSession
@@ -56,8 +56,11 @@ class Order(models.Model):
     venue_order_id = models.CharField(max_length=64, null=True, blank=True, db_index=True)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="orders")
     session = models.ForeignKey(TradingSession, on_delete=models.PROTECT, related_name="orders")
-    config = models.ForeignKey(StrategyConfig, on_delete=models.PROTECT, related_name="orders")
-    parameters = models.ForeignKey(ParameterSet, on_delete=models.PROTECT)
+    config = models.ForeignKey(
+        StrategyConfig, null=True, blank=True, on_delete=models.PROTECT, related_name="orders",
+        help_text="Empty for an order that a person placed",
+    )  # fmt: skip
+    parameters = models.ForeignKey(ParameterSet, null=True, blank=True, on_delete=models.PROTECT)
     decision = models.ForeignKey(Decision, null=True, blank=True, on_delete=models.PROTECT)
     market = models.ForeignKey(Market, on_delete=models.PROTECT, related_name="orders")
     side = models.CharField(max_length=3, choices=SIDES)
@@ -68,7 +71,10 @@ class Order(models.Model):
     status = models.CharField(max_length=16, choices=OrderStatus.choices, db_index=True)
     time_in_force = models.CharField(max_length=20)
     post_only = models.BooleanField()
-    expires_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="At the exchange; renewed while it is wanted")
+    order_group = models.CharField(max_length=64, blank=True, help_text="The exchange's order group it stands in")
+    mode = models.CharField(max_length=8, choices=ExecutionMode.choices, default=ExecutionMode.MAKER)
+    queue_ahead = QuantityField(null=True, blank=True, help_text="Contracts ahead of it when last asked")
     reason = models.CharField(max_length=30, help_text="Why the strategy wanted it")
     best_bid = PriceField(null=True, blank=True, help_text="Without our own orders, when it was decided")
     best_ask = PriceField(null=True, blank=True, help_text="Without our own orders, when it was decided")

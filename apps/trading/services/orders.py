@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,10 +14,10 @@ from django.db.models import Field
 from apps.core.leases import lease_check
 from apps.core.rows import Values, insert_row, insert_rows
 from apps.engine.decimals import price_to_decimal, quantity_to_decimal
-from apps.engine.orders import OrderEventKind, OrderStatus
+from apps.engine.orders import OrderEventKind, OrderStatus, Terms
 from apps.engine.types import OrderIntent, Price, Quantity
 from apps.risk import selectors as risk
-from apps.trading.choices import EventSource
+from apps.trading.choices import EventSource, ExecutionMode
 from apps.trading.exceptions import TradingBlocked
 from apps.trading.mapping import optional_price, optional_quantity
 from apps.trading.models import Decision, Order, OrderEvent, TradingSession
@@ -47,18 +47,32 @@ class DecisionRecord:
 
 @dataclass(frozen=True, slots=True)
 class IntentRecord:
-    """An order about to be sent (or refused: `denial` says why) with the decision it comes from."""
+    """An order about to be sent (or refused: `denial` says why) with the decision it comes from.
+
+    An order that no strategy decided (a person's, a plan's leg) has no decision and names its market itself.
+    """
 
     intent: OrderIntent
-    decision: DecisionRecord
+    decision: DecisionRecord | None
     reason: str
     denial: str | None = None
     denial_detail: dict[str, Any] = field(default_factory=dict)
+    mode: ExecutionMode = ExecutionMode.MAKER
+    market_id: int | None = None
+
+    @property
+    def market_key(self) -> int:
+        """Primary key of the market; raises `ValueError` for a record that names none."""
+        if self.decision is not None:
+            return self.decision.market_id
+        if self.market_id is None:
+            raise ValueError(f"intent {self.intent.client_order_id} names no market")
+        return self.market_id
 
 
 @dataclass(frozen=True, slots=True)
 class OrderUpdate:
-    """One event of one order and where it leaves the order, in engine units."""
+    """One event of one order and where it leaves the order, in engine units; `terms` where an amend changed them."""
 
     client_order_id: str
     order_pk: int
@@ -71,13 +85,15 @@ class OrderUpdate:
     venue_order_id: str | None = None
     outcome: str | None = None
     detail: dict[str, Any] = field(default_factory=dict)
+    terms: Terms | None = None
 
 
 # Plain SQL: it runs for every event of every order, and an intent may wait behind it.
 _UPDATE = (
     f"UPDATE {Order._meta.db_table} SET status = %s, filled = %s, remaining = %s, "  # noqa: S608
     "venue_order_id = COALESCE(%s, venue_order_id), outcome = COALESCE(%s, outcome), "
-    "accepted_at = COALESCE(accepted_at, %s), closed_at = COALESCE(closed_at, %s) WHERE id = %s"
+    "accepted_at = COALESCE(accepted_at, %s), closed_at = COALESCE(closed_at, %s), price = COALESCE(%s, price), "
+    "quantity = COALESCE(%s, quantity), expires_at = COALESCE(%s, expires_at) WHERE id = %s"
 )
 
 
@@ -102,11 +118,30 @@ def orders_commit(*, session: TradingSession, records: Sequence[IntentRecord], n
         if any(r.denial is None for r in records):
             _require_tradable(session)
         for record in records:
-            decision_id = insert_row(Decision, _decision_row(session.pk, record.decision))
+            decision_id = None
+            if record.decision is not None:
+                decision_id = insert_row(Decision, _decision_row(session.pk, record.decision))
             order_pk = insert_row(Order, _order_row(session, record, decision_id, now))
             insert_row(OrderEvent, _first_event(order_pk, record, now))
             keys[record.intent.client_order_id] = order_pk
     return keys
+
+
+def orders_abandon(*, client_order_ids: Sequence[str], now: datetime) -> None:
+    """Ends intents that were stored although their commit seemed to fail: nothing was sent for them."""
+    with transaction.atomic():
+        for order in Order.objects.filter(client_order_id__in=client_order_ids, status=OrderStatus.SUBMITTED):
+            order.status, order.remaining, order.closed_at = OrderStatus.CANCELED, Decimal(0), now
+            order.outcome = "not sent: the database did not answer when it was stored"
+            order.save(update_fields=["status", "remaining", "closed_at", "outcome"])
+            OrderEvent.objects.create(
+                order=order,
+                at=now,
+                kind=OrderEventKind.CANCEL.value,
+                source=EventSource.OWN.value,
+                status=OrderStatus.CANCELED.value,
+                detail={"outcome": order.outcome},
+            )
 
 
 def order_updates_store(updates: Sequence[OrderUpdate]) -> None:
@@ -118,7 +153,7 @@ def order_updates_store(updates: Sequence[OrderUpdate]) -> None:
 
 
 def _require_tradable(session: TradingSession) -> None:
-    if halted := risk.halted_scopes(account=session.account.name):
+    if halted := risk.halted_scopes(account=session.account.name, environment=session.account.environment):
         raise TradingBlocked(f"trading is halted for account {session.account.name} ({', '.join(halted)})")
 
 
@@ -146,17 +181,17 @@ def _decision_row(session_id: int, r: DecisionRecord) -> Values:
     }
 
 
-def _order_row(session: TradingSession, r: IntentRecord, decision_id: int, now: datetime) -> Values:
-    intent, denied = r.intent, r.denial is not None
+def _order_row(session: TradingSession, r: IntentRecord, decision_id: int | None, now: datetime) -> Values:
+    intent, denied, decision = r.intent, r.denial is not None, r.decision
     return {
         "client_order_id": intent.client_order_id,
         "venue_order_id": None,
         "account_id": session.account_id,
         "session_id": session.pk,
-        "config_id": r.decision.config_id,
-        "parameters_id": r.decision.parameters_id,
+        "config_id": None if decision is None else decision.config_id,
+        "parameters_id": None if decision is None else decision.parameters_id,
         "decision_id": decision_id,
-        "market_id": r.decision.market_id,
+        "market_id": r.market_key,
         "side": intent.side.value,
         "price": price_to_decimal(intent.price),
         "quantity": quantity_to_decimal(intent.quantity),
@@ -165,12 +200,13 @@ def _order_row(session: TradingSession, r: IntentRecord, decision_id: int, now: 
         "status": (OrderStatus.DENIED if denied else OrderStatus.SUBMITTED).value,
         "time_in_force": intent.time_in_force.value,
         "post_only": intent.post_only,
-        "expires_at": None
-        if intent.expires_at_s is None
-        else datetime.fromtimestamp(intent.expires_at_s, tz=now.tzinfo),
+        "expires_at": _at(intent.expires_at_s),
+        "order_group": intent.order_group_id or "",
+        "mode": r.mode.value,
+        "queue_ahead": None,
         "reason": r.reason,
-        "best_bid": optional_price(r.decision.best_bid),
-        "best_ask": optional_price(r.decision.best_ask),
+        "best_bid": optional_price(decision.best_bid) if decision else None,
+        "best_ask": optional_price(decision.best_ask) if decision else None,
         "outcome": r.denial or "",
         "created_at": now,
         "accepted_at": None,
@@ -219,8 +255,15 @@ def _update_values(u: OrderUpdate) -> list[Any]:
         None if u.outcome is None else u.outcome[:200],
         at if u.kind is OrderEventKind.ACCEPT else None,
         at if u.remaining == 0 else None,
+        _prepared("price", optional_price(u.terms.price)) if u.terms else None,
+        _prepared("quantity", optional_quantity(u.terms.quantity)) if u.terms else None,
+        _prepared("expires_at", _at(u.terms.expires_at_s)) if u.terms else None,
         u.order_pk,
     ]
+
+
+def _at(expires_at_s: int | None) -> datetime | None:
+    return None if expires_at_s is None else datetime.fromtimestamp(expires_at_s, tz=UTC)
 
 
 def _prepared(name: str, value: Any) -> Any:

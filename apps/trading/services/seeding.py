@@ -14,7 +14,9 @@ from apps.core.exceptions import Refused
 from apps.engine.strategies import registry
 from apps.governance.services import audit_record
 from apps.risk.choices import LimitRule, Scope
-from apps.risk.models import RiskLimit
+from apps.risk.models import RiskLimit, Theme
+from apps.risk.scopes import EACH
+from apps.risk.services import theme_set
 from apps.trading.choices import Environment, ParameterStatus
 from apps.trading.models import Account, ParameterSet, Strategy, StrategyConfig, StrategyVersion
 
@@ -37,7 +39,15 @@ LIMITS = {
     LimitRule.MIN_PRICE: Decimal("0.02"),
     LimitRule.MAX_PRICE: Decimal("0.98"),
     LimitRule.MAX_TOTAL_EXPOSURE: Decimal(2000),
+    LimitRule.MAX_NAV_SHARE: Decimal("0.25"),
+    LimitRule.MAX_DEPTH_SHARE: Decimal("0.50"),
+    LimitRule.MAX_ORDERS_PER_MINUTE: Decimal(600),
 }
+# With real money the first markets are small until people have agreed to more.
+FIRST_CONTRACTS = Decimal(5)
+NAV_SHARES = ((Scope.THEME, Decimal("0.15")), (Scope.CATEGORY, Decimal("0.20")))
+THEME = "crypto"
+THEME_MEMBERS = ("KXBTC", "KXBTC15M", "KXBTCD", "KXETH", "KXETH15M", "KXETHD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +159,30 @@ def _still_valid(in_force: ParameterSet) -> bool:
 
 def _limits(account: Account, now: datetime) -> None:
     for rule, value in LIMITS.items():
-        limit, created = RiskLimit.objects.get_or_create(
-            scope=Scope.ACCOUNT, scope_id=account.name, rule=rule, defaults={"value": value, "updated_at": now}
+        first = rule is LimitRule.MAX_CONTRACTS_PER_MARKET and account.environment != Environment.SIMULATED
+        _limit(Scope.ACCOUNT, account.name, rule, FIRST_CONTRACTS if first else value, now)
+    for scope, share in NAV_SHARES:
+        _limit(scope, EACH, LimitRule.MAX_NAV_SHARE, share, now)
+    if not Theme.objects.filter(slug=THEME).exists():
+        theme_set(
+            slug=THEME,
+            name="Crypto prices",
+            description="Coins rise and fall together, whatever the question about them is.",
+            members=THEME_MEMBERS,
+            reason="seed",
+            actor=None,
+            actor_label=SEEDER,
+            now=now,
         )
-        if created:
-            _audit("risk.limit.seed", limit, {"rule": rule, "value": value}, now)
+
+
+def _limit(scope: Scope, scope_id: str, rule: LimitRule, value: Decimal, now: datetime) -> None:
+    limit, created = RiskLimit.objects.get_or_create(
+        scope=scope, scope_id=scope_id, rule=rule, defaults={"value": value, "updated_at": now}
+    )
+    if created:
+        after = {"scope": scope, "scope_id": scope_id, "rule": rule, "value": value}
+        _audit("risk.limit.seed", limit, after, now)
 
 
 def _audit(

@@ -1,0 +1,264 @@
+"""What the switches of the whole account look at: the inputs of K5 to K7, K10 to K13, K15, K16, K18, K19 and KM."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from apps.engine.book_levels import MATCH_IN_PROGRESS, NO_SNAPSHOT
+from apps.engine.errors import BadNumber, CrossedBook, NegativeLevel, OffGridPrice
+from apps.engine.exposure import NodeKey, NodeLevel
+from apps.engine.limits import Breach, LimitRule
+from apps.engine.orders import OrderStatus
+from apps.engine.ports import VenueStatus
+from apps.engine.switches.health import (
+    ApiErrorInputs,
+    ApiErrorThresholds,
+    ClockInputs,
+    DeadManInputs,
+    ExchangeInputs,
+    FeedInputs,
+)
+from apps.engine.switches.orders import BreachInputs, ManualInputs, NodeUse, RestrictedInputs
+from apps.engine.switches.truth import (
+    BooksInputs,
+    DesyncInputs,
+    DesyncThresholds,
+    FeeInputs,
+    FeeThresholds,
+    VersionInputs,
+)
+from apps.engine.types import Money, Ticker
+from apps.risk.guardian import heartbeat
+from apps.trading.choices import ExecutionMode
+
+from .context import SessionContext
+from .switch_reads import Present
+from .switch_windows import Sums, Window
+
+RESTING = (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)
+# The end of a market is no halt of it.
+SETTLED = frozenset({"determined", "settled"})
+# A market that has just come, and a book between two deltas of one match.
+NO_PROBLEM = frozenset({NO_SNAPSHOT, MATCH_IN_PROGRESS})
+# A book that says one of these has contradicted itself; with any other reason it only waits for a snapshot.
+CONTRADICTIONS = frozenset(error.__name__ for error in (BadNumber, CrossedBook, NegativeLevel, OffGridPrice))
+
+
+class AccountInputs:
+    """Keeps what has to be counted, reads the rest from the session when asked.
+
+    `measures` gives every limit with what is used of it; without it only the contracts of each market are looked at.
+    """
+
+    def __init__(self, context: SessionContext, measures: Callable[[], Iterable[Breach]] | None = None) -> None:
+        self._context = context
+        self._measures = measures or self._contracts
+        self.skew_ms: int | None = None
+        self.call_ms: int | None = None
+        self._calls, self._errors = Window(), Window()
+        self._gaps, self._mismatches, self._unpredicted = Window(), Window(), Window()
+        self._gaps_seen = context.books.counters.gaps
+        self._problems: dict[Ticker, int] = {}
+        self._bad_now: set[Ticker] = set()
+        self._fees = Sums()
+        self._status: VenueStatus | None = None
+        self._status_ms: int | None = None
+        self._compared: tuple[int, int, Money, bool] | None = None
+        self._drift_since_ms: int | None = None
+        self._version_since_ms: int | None = None
+        self._refused: deque[tuple[int, Ticker]] = deque(maxlen=1_000)
+
+    def called(self, *, ok: bool, now_ms: int) -> None:
+        self.call_ms, self.skew_ms = now_ms, self._context.venue.clock_skew_ms
+        self._calls.add(now_ms)
+        if not ok:
+            self._errors.add(now_ms)
+
+    def status(self, status: VenueStatus, now_ms: int) -> None:
+        self._status, self._status_ms = status, now_ms
+
+    def mismatch(self, now_ms: int) -> None:
+        self._mismatches.add(now_ms)
+
+    def book_problem(self, ticker: Ticker, now_ms: int) -> None:
+        self._problems[ticker] = now_ms
+
+    def fee(self, charged: Money, predicted: Money | None, now_ms: int) -> None:
+        if predicted is None:
+            self._unpredicted.add(now_ms)
+        elif charged != predicted:
+            self._fees.add(now_ms, abs(charged - predicted))
+
+    def compared(self, orders: int, positions: int, drift: Money, *, is_confirmed: bool, now_ms: int) -> None:
+        self._compared = (orders, positions, drift, is_confirmed)
+        if drift and is_confirmed:
+            self._drift_since_ms = now_ms if self._drift_since_ms is None else self._drift_since_ms
+        else:
+            self._drift_since_ms = None
+
+    def refused(self, ticker: Ticker, now_ms: int) -> None:
+        self._refused.append((now_ms, ticker))
+
+    def start_over(self, key: str, scope_id: str) -> None:
+        """People have resumed after this switch."""
+        if key == "K7":
+            self._gaps, self._mismatches = Window(), Window()
+            self._problems.clear()
+        elif key == "K11":
+            self._fees, self._unpredicted = Sums(), Window()
+        elif key == "K19":
+            self._refused = deque(((at, t) for at, t in self._refused if t != scope_id), maxlen=1_000)
+
+    def api_errors(self, t: ApiErrorThresholds, now_ms: int) -> ApiErrorInputs:
+        since = now_ms - t.window_ms
+        return ApiErrorInputs(at_ms=self.call_ms, calls=self._calls.count(since), errors=self._errors.count(since))
+
+    def feed(self, now_ms: int) -> FeedInputs | None:
+        """None before the first connection: then there is no input yet, rather than a feed that was lost."""
+        context = self._context
+        if context.last_frame_ms is None and context.feed_reason == "not connected yet":
+            return None
+        is_connected = context.feed_reason == ""
+        silent_ms = context.feed_age_ms if is_connected else None
+        return FeedInputs(at_ms=now_ms, is_connected=is_connected, silent_ms=silent_ms)
+
+    def desync(self, t: DesyncThresholds, now_ms: int) -> DesyncInputs:
+        """Gaps and contradicting books are found by looking; a book that only waits for its snapshot is no problem."""
+        context = self._context
+        out_of_step: list[Ticker] = []
+        gaps = context.books.counters.gaps
+        for _ in range(gaps - self._gaps_seen):
+            self._gaps.add(now_ms)
+        self._gaps_seen = gaps
+        bad_now: set[Ticker] = set()
+        for ticker in context.desks:
+            reason = context.books.unquotable_reason(ticker)
+            if reason is None or reason in NO_PROBLEM:
+                continue
+            out_of_step.append(ticker)
+            if reason in CONTRADICTIONS:
+                bad_now.add(ticker)
+                if ticker not in self._bad_now:
+                    self._problems[ticker] = now_ms
+        self._bad_now = bad_now
+        since = now_ms - t.window_ms
+        self._problems = {ticker: at for ticker, at in self._problems.items() if at > since}
+        return DesyncInputs(
+            at_ms=now_ms,
+            out_of_step=tuple(out_of_step),
+            markets=len(self._problems),
+            gaps=self._gaps.count(since),
+            mismatches=self._mismatches.count(since),
+        )
+
+    def books(self) -> BooksInputs | None:
+        if self._compared is None:
+            return None
+        orders, positions, drift, is_confirmed = self._compared
+        return BooksInputs(
+            at_ms=self._context.venue_cash_ms, order_differences=orders, position_differences=positions,
+            cash_drift=drift, is_confirmed=is_confirmed,
+        )  # fmt: skip
+
+    def fees(self, t: FeeThresholds, now_ms: int) -> FeeInputs:
+        since = now_ms - t.window_ms
+        return FeeInputs(
+            at_ms=self._context.venue_cash_ms,
+            difference=self._fees.total(since),
+            unpredicted=self._unpredicted.count(since),
+            drift=self._context.cash_drift,
+            drift_ms=0 if self._drift_since_ms is None else now_ms - self._drift_since_ms,
+        )
+
+    def clock(self) -> ClockInputs:
+        return ClockInputs(at_ms=self.call_ms, skew_ms=self.skew_ms)
+
+    def dead_man(self, now_ms: int) -> DeadManInputs:
+        """The session's own beat is read back from where the guardian looks for it."""
+        context = self._context
+        try:
+            beat = heartbeat.beats_read_files().get(context.account.name)
+        except OSError:
+            beat = None
+        leases = [
+            order.tracked.expires_at_s * 1000 - now_ms
+            for order in context.blotter.open_orders()
+            if order.tracked.status in RESTING and order.tracked.expires_at_s is not None
+        ]
+        return DeadManInputs(
+            at_ms=now_ms,
+            beat_age_ms=None if beat is None else max(0, now_ms - beat.at_ms),
+            guardian_age_ms=context.guardian_age_ms,
+            lease_left_ms=min(leases, default=None),
+        )
+
+    def exchange(self) -> ExchangeInputs | None:
+        if self._status is None:
+            return None
+        halted = tuple(
+            ticker
+            for ticker, desk in self._context.desks.items()
+            if desk.halted_by_exchange is not None and desk.halted_by_exchange not in SETTLED
+        )
+        return ExchangeInputs(
+            at_ms=self._status_ms,
+            is_exchange_active=self._status.is_exchange_active,
+            is_trading_active=self._status.is_trading_active,
+            halted_markets=halted,
+        )
+
+    def breaches(self, now_ms: int) -> BreachInputs:
+        """Every limit of which anything is used. Shares of NAV are left to the gate: they move with prices alone."""
+        nodes = tuple(
+            NodeUse(scope=m.node.level.value, scope_id=m.node.id, rule=m.rule.value, used=m.observed, limit=m.limit)
+            for m in self._measures()
+            if m.observed and m.rule is not LimitRule.MAX_NAV_SHARE
+        )
+        return BreachInputs(at_ms=now_ms, nodes=nodes)
+
+    def _contracts(self) -> Iterable[Breach]:
+        """Contracts held in each market against the tightest limit that binds it."""
+        for ticker, position in self._context.portfolio.positions.items():
+            desk = self._context.desks.get(ticker)
+            if position.quantity and desk is not None and desk.armed.limits is not None:
+                most = desk.armed.limits.value(LimitRule.MAX_CONTRACTS_PER_MARKET)
+                if most is not None:
+                    node = NodeKey(NodeLevel.MARKET, ticker)
+                    yield Breach(node, LimitRule.MAX_CONTRACTS_PER_MARKET, abs(position.quantity), most)
+
+    def versions(self, present: Present | None, now_ms: int) -> VersionInputs | None:
+        if present is None:
+            return None
+        found = list(present.disagreements)
+        running = {d.armed.armed.config_id: d.armed.armed for d in self._context.desks.values()}
+        for config_id, armed in running.items():
+            approved = present.approved.get(config_id)
+            if approved is not None and approved != armed.params_hash:
+                found.append(f"{armed.slug} runs parameters {armed.params_hash[:12]}, approved are {approved[:12]}")
+        if not found:
+            self._version_since_ms = None
+        elif self._version_since_ms is None:
+            self._version_since_ms = now_ms
+        since_ms = 0 if self._version_since_ms is None else now_ms - self._version_since_ms
+        return VersionInputs(at_ms=present.at_ms, disagreements=tuple(found), since_ms=since_ms)
+
+    def restricted(self, present: Present | None) -> RestrictedInputs | None:
+        if present is None:
+            return None
+        context = self._context
+        asked = {ticker for _, ticker in self._refused}
+        # A person's own order was judged by what binds that person.
+        working = {
+            ticker
+            for ticker in present.restricted
+            if any(order.mode is not ExecutionMode.MANUAL for order in context.blotter.open_orders(ticker))
+        } | asked
+        armed = present.restricted & context.desks.keys()
+        return RestrictedInputs(at_ms=present.at_ms, armed=tuple(sorted(armed)), working=tuple(sorted(working)))
+
+    def manual(self, now_ms: int) -> ManualInputs:
+        gate = self._context.gate
+        age_s = gate.clock.monotonic() - gate.state_read_at
+        at_ms = now_ms - int(age_s * 1000) if age_s < 1e6 else None
+        return ManualInputs(at_ms=at_ms, state=gate.state.value, reason=gate.state_reason)
