@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,13 +10,19 @@ from django import forms
 from apps.engine.errors import EngineError
 from apps.engine.strategies.params import ParamInfo, Params, Unit, describe, params_from_mapping
 from apps.engine.strategies.registry import strategy
+from apps.engine.types import TimeInForce
 from apps.governance.choices import Vote
-from apps.risk.choices import Scope
+from apps.marketdata.exceptions import MarketUnknown
+from apps.marketdata.models import Market
+from apps.marketdata.selectors import market_get
 from apps.trading.choices import OrderStatus
 from apps.trading.models import Account, ParameterSet, StrategyConfig
 from apps.trading.selectors import OrderFilter
+from apps.trading.services.manual_orders import Wanted
 
-EVERYTHING = "global:"
+from .resuming import CHECKS
+from .stopping import EVERYTHING, is_target, target_text
+
 STOP_REASON = "Operator stop from the console"
 
 
@@ -25,17 +32,16 @@ class KillForm(forms.Form):
     target = forms.ChoiceField(label="What to stop")
     reason = forms.CharField(label="Reason", max_length=500, required=False, initial=STOP_REASON)
 
-    def __init__(self, *args: Any, account: str, market: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, choices: Sequence[Any], target: str = EVERYTHING, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(EVERYTHING, "Everything, on all accounts")]
-        if account:
-            choices.append((f"{Scope.ACCOUNT.value}:{account}", f"Account {account}"))
-        if market:
-            choices.append((f"{Scope.MARKET.value}:{market}", f"Market {market}"))
         field = self.fields["target"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = choices
-        field.initial = EVERYTHING
+        field.choices = list(choices)
+        field.initial = target
+        asked = self.data.get("target", "") if self.is_bound else ""
+        if is_target(asked) and not field.valid_value(asked):
+            # What has left the list since the page was made can be stopped all the same.
+            field.choices = [*field.choices, (asked, target_text(asked))]
 
     def scope(self) -> tuple[str, str]:
         kind, _, which = self.cleaned_data["target"].partition(":")
@@ -44,6 +50,66 @@ class KillForm(forms.Form):
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(label="Reason", max_length=1000, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class ResumeForm(ReasonForm):
+    """Every line of the checklist has to be ticked by hand."""
+
+    scope = forms.CharField(max_length=12, widget=forms.HiddenInput)
+    scope_id = forms.CharField(max_length=160, required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label in CHECKS.items():
+            self.fields[name] = forms.BooleanField(
+                label=label, error_messages={"required": "Tick this once it is true"}
+            )
+
+    @property
+    def stop_key(self) -> str:
+        return f"{self.data.get('scope', '')}:{self.data.get('scope_id', '')}"
+
+    def checks(self) -> list[forms.BoundField]:
+        return [self[name] for name in CHECKS]
+
+
+class ManualOrderForm(ReasonForm):
+    """Carries what was typed; the service says what is wrong with it, and at which field."""
+
+    field_order = ("market", "side", "price", "quantity", "time_in_force", "post_only", "reduce_only", "reason")
+    market = forms.CharField(label="Market", max_length=160)
+    side = forms.ChoiceField(label="Side", choices=[("", "Choose"), ("bid", "Buy YES"), ("ask", "Sell YES")])
+    price = forms.DecimalField(label="Price of YES in dollars", max_digits=8, decimal_places=4)
+    quantity = forms.DecimalField(label="Contracts", max_digits=20, decimal_places=2)
+    time_in_force = forms.ChoiceField(
+        label="Time in force",
+        choices=[
+            (TimeInForce.GOOD_TILL_CANCELED.value, "Rests until canceled"),
+            (TimeInForce.IMMEDIATE_OR_CANCEL.value, "Takes what it can, rest canceled"),
+            (TimeInForce.FILL_OR_KILL.value, "All at once or nothing"),
+        ],
+    )
+    post_only = forms.BooleanField(label="Only rest, never take", required=False)
+    reduce_only = forms.BooleanField(label="Only reduce a position", required=False)
+    no_inside_information = forms.BooleanField(
+        label="I know nothing about this market that is not public",
+        error_messages={"required": "Confirm this, or do not place the order"},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("price", "quantity"):
+            self.fields[name].widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+
+    def clean_market(self) -> Market:
+        try:
+            return market_get(ticker=self.cleaned_data["market"].strip().upper())
+        except MarketUnknown:
+            raise forms.ValidationError("No such market in the catalogue") from None
+
+    def wanted(self) -> Wanted:
+        names = ("market", "side", "price", "quantity", "time_in_force", "post_only", "reduce_only")
+        return Wanted(**{name: self.cleaned_data[name] for name in names})
 
 
 class VoteForm(ReasonForm):
@@ -87,6 +153,7 @@ UNITS = {
     Unit.COUNT: "count",
     Unit.MILLISECONDS: "milliseconds",
     Unit.FLAG: "yes or no",
+    Unit.CHOICE: "choice",
 }
 
 
@@ -157,6 +224,9 @@ def parameter_label(info: ParamInfo) -> str:
 
 def _parameter_field(info: ParamInfo) -> forms.Field:
     label = parameter_label(info)
+    if info.choices is not None:
+        choices = [(choice, choice.capitalize()) for choice in info.choices]
+        return forms.ChoiceField(label=label, choices=choices, initial=info.value)
     if info.unit is Unit.FLAG:
         return forms.ChoiceField(label=label, choices=[("true", "Yes"), ("false", "No")], initial=info.value)
     widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})

@@ -8,6 +8,7 @@ from typing import Any
 
 from apps.trading.selectors import FillRow, OrderRow
 
+from .guards import exchange_tile, gate_tile, guardian_told_at
 from .state import CashTile, FeedTile, LiveState, MarketRow, PnlTile, Quote, SessionTile, TradingTile
 
 _COUNTERS = {
@@ -89,6 +90,9 @@ def _state(payload: dict[str, Any]) -> LiveState:
         markets_total=max(len(markets), int((payload["session"].get("counters") or {}).get("markets", 0))),
         orders=tuple(_order(row) for row in payload["orders"]),
         fills=tuple(_fill(row) for row in payload["fills"]),
+        gate=gate_tile(payload, at),
+        exchange=exchange_tile(payload, at),
+        guardian_at=guardian_told_at(payload, at),
     )
 
 
@@ -188,6 +192,9 @@ def _order(row: dict[str, Any]) -> OrderRow:
         status=row["status"],
         created_at=needed_instant(row["created_at"]),
         reason=row.get("reason") or "",
+        mode=row.get("mode") or "",
+        expires_at=instant(row.get("expires_at")),
+        queue_ahead=number(row.get("queue_ahead")),
     )
 
 

@@ -16,6 +16,7 @@ from apps.trading.models import Account
 from apps.trading.selectors import account_default, position_list
 
 from .decisions import decision_groups
+from .guards import guardian_tile, switches_tile
 from .ladder import ladder_build
 from .live_state import UnreadableState, from_payload
 from .state import EventLine, Facts, KillLine, Ladder, LiveState, MarketRow, Mission, TradingTile
@@ -39,6 +40,15 @@ def live_state(*, account: Account | None, now: datetime) -> LiveState:
         return from_database(account=account, notice=notice, now=now)
 
 
+def guardian_told() -> datetime | None:
+    """When the guardian last beat, as the session knows; None when it is silent or not to be understood."""
+    payload = live.read("mission")
+    try:
+        return None if payload is None else from_payload(payload).guardian_at
+    except UnreadableState:
+        return None
+
+
 def facts_read(*, account: Account | None, now: datetime) -> Facts:
     return Facts(
         read_at=now,
@@ -48,6 +58,7 @@ def facts_read(*, account: Account | None, now: datetime) -> Facts:
         kill=_kill(),
         positions=position_list(account=account) if account else (),
         decisions=decision_groups(account=account),
+        switches=switches_tile(account=account, now=now),
     )
 
 
@@ -69,6 +80,7 @@ def mission_build(*, selected: str, query: str, now: datetime, facts: Facts | No
         ladder=_ladder(state, selected, title) if selected else None,
         selected=selected,
         query=query,
+        guardian=guardian_tile(now=now, told_at=state.guardian_at),
     )
 
 

@@ -88,6 +88,46 @@ class PnlTile:
 
 
 @dataclass(frozen=True, slots=True)
+class GateTile:
+    """Whether the session may send anything now; `is_open` None when nobody tells. `reasons` are plain words."""
+
+    is_open: bool | None
+    reasons: tuple[str, ...]
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeTile:
+    """`state`: open, paused, no trading, or unknown."""
+
+    state: str
+    text: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchesTile:
+    """`not_ok` are (key, state) of every switch that is not ok; `silent` says that the newest verdict is too old."""
+
+    total: int
+    not_ok: tuple[tuple[str, str], ...]
+    at: datetime | None
+    is_silent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GuardianTile:
+    """`state`: alive, late or off."""
+
+    state: str
+    at: datetime | None
+
+    @property
+    def is_alive(self) -> bool:
+        return self.state == "alive"
+
+
+@dataclass(frozen=True, slots=True)
 class MarketRow:
     ticker: str
     title: str
@@ -160,6 +200,9 @@ class LiveState:
     markets_total: int
     orders: tuple[OrderRow, ...]
     fills: tuple[FillRow, ...]
+    gate: GateTile
+    exchange: ExchangeTile
+    guardian_at: datetime | None = None
 
     @property
     def is_live(self) -> bool:
@@ -193,6 +236,7 @@ class Facts:
     kill: KillLine | None
     positions: tuple[PositionRow, ...]
     decisions: tuple[DecisionGroup, ...]
+    switches: SwitchesTile
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +250,7 @@ class Mission:
     ladder: Ladder | None
     selected: str
     query: str
+    guardian: GuardianTile
 
     @property
     def summary(self) -> str:

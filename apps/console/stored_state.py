@@ -21,6 +21,7 @@ from apps.trading.selectors import (
     session_latest,
 )
 
+from .guards import exchange_silent, gate_silent
 from .live_state import counter_lines
 from .state import CashTile, FeedTile, LiveState, MarketRow, PnlTile, Quote, SessionTile, TradingTile
 
@@ -51,6 +52,8 @@ def from_database(*, account: Account | None, notice: str, now: datetime) -> Liv
         markets_total=len(markets),
         orders=orders,
         fills=fill_list(account=account, limit=FILLS_SHOWN).rows,
+        gate=gate_silent(),
+        exchange=exchange_silent(),
     )
 
 
@@ -70,6 +73,8 @@ def _nothing(notice: str, now: datetime) -> LiveState:
         markets_total=0,
         orders=(),
         fills=(),
+        gate=gate_silent(),
+        exchange=exchange_silent(),
     )
 
 

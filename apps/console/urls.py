@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from .views import approvals, cash, kill, markets, mission, orders, parameters, system
+from .views import approvals, cash, kill, manual, markets, mission, orders, parameters, risk, system
 
 app_name = "console"
 urlpatterns: list[URLPattern] = [
@@ -11,6 +11,10 @@ urlpatterns: list[URLPattern] = [
     path("kill/", kill.kill, name="kill"),
     path("kill/<int:key>/", kill.kill_run, name="kill-run"),
     path("resume/", kill.resume, name="resume"),
+    path("risk/", risk.risk, name="risk"),
+    path("switches/", risk.switches, name="switches"),
+    path("by-hand/", manual.manual, name="manual"),
+    path("by-hand/<int:key>/cancel/", manual.manual_cancel, name="manual-cancel"),
     path("markets/<str:ticker>/", markets.market, name="market"),
     path("orders/", orders.orders, name="orders"),
     path("orders/<str:client_order_id>/", orders.order, name="order"),

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
+
+from apps.risk.choices import LimitRule
+
+from .amounts import exact
 
 REASONS = {
     "joined_inside": "Quoting one tick inside",
     "keep": "Keeping what rests",
+    "faded": "Stepped back after a fill",
+    "requeued": "Moved ahead of a long queue",
+    "take": "Taking the other side",
     "params_missing": "No approved parameters",
     "trading_state": "Trading is not active",
     "market_not_open": "Market is not open",
@@ -22,8 +30,13 @@ REASONS = {
     "outside_price_band": "Outside the price band",
     "position_at_maximum": "Position at its maximum",
     "side_off": "Side is switched off",
+    "no_price_to_fade_to": "No price left to step back to",
+    "reference_unknown": "No reference price yet",
+    "fee_unknown": "Fee is not known",
+    "edge_below_minimum": "Not enough better than the reference",
 }
-QUOTING = frozenset({"joined_inside", "keep"})
+RULES = {code: label[0].lower() + label[1:] for code, label in LimitRule.choices}
+QUOTING = frozenset({"joined_inside", "keep", "faded", "requeued", "take"})
 
 REQUESTS = {
     "trading.parameters.change": "Change parameters",
@@ -32,6 +45,8 @@ REQUESTS = {
 }
 
 _CODE = re.compile(r"[a-z0-9_]+")
+_RULE = re.compile(r"\b(?:max|min)_[a-z_]+\b")
+_DOLLARS = re.compile(r"\$(\d+\.\d{6})\b")
 _ANSWER = re.compile(r"HTTP \d{3}: \w+: (?:.*: )?(.+)")
 
 LAMPS = {
@@ -50,6 +65,14 @@ LAMPS = {
     "down": "stop",
     "stopped": "idle",
     "off": "idle",
+    "ok": "ok",
+    "warn": "warn",
+    "tripped": "stop",
+    "no_input": "stop",
+    "alive": "ok",
+    "late": "stop",
+    "open": "ok",
+    "no trading": "stop",
 }
 
 
@@ -68,4 +91,10 @@ def lamp(state: str) -> str:
 def outcome(text: str) -> str:
     """How an order ended: our own codes in words, of an answer of the exchange the last clause."""
     answer = _ANSWER.fullmatch(text)
-    return answer[1].capitalize() if answer else in_words(text)
+    return answer[1].capitalize() if answer else in_words(rules_named(text))
+
+
+def rules_named(text: str) -> str:
+    """Names of limits within a sentence as people call them, and its dollars in cents where those are exact."""
+    text = _RULE.sub(lambda found: RULES.get(found[0], found[0]), text)
+    return _DOLLARS.sub(lambda found: exact(Decimal(found[1])), text)

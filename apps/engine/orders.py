@@ -1,4 +1,4 @@
-"""Life of one order: which event may follow which status, and what it leaves.
+"""One order of ours as its reports arrive, in any order: acknowledgement, private feed, REST records, fills.
 
 `denied` is our own refusal, `rejected` the venue's. `unknown` means that a write got no answer: the order may or
 may not exist, and stays so until the venue's records, an acknowledgement or a fill tell.
@@ -7,183 +7,37 @@ may not exist, and stays so until the venue's records, an acknowledgement or a f
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from .errors import BadNumber, InvalidTransition
-from .types import Fill, Money, OrderIntent, Price, Quantity, Side, Ticker
-
-
-class OrderStatus(StrEnum):
-    """Our order states; the venue's words are mapped onto them by `TrackedOrder.apply_venue_state`."""
-
-    INITIALIZED = "initialized"
-    DENIED = "denied"
-    SUBMITTED = "submitted"
-    ACCEPTED = "accepted"
-    PARTIALLY_FILLED = "partially_filled"
-    FILLED = "filled"
-    PENDING_CANCEL = "pending_cancel"
-    CANCELED = "canceled"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-    UNKNOWN = "unknown"
-
-
-class OrderEventKind(StrEnum):
-    """What can happen to an order. `lose`: a write timed out. `not_found`: the venue has no such order."""
-
-    DENY = "deny"
-    SUBMIT = "submit"
-    ACCEPT = "accept"
-    REJECT = "reject"
-    FILL = "fill"
-    REQUEST_CANCEL = "request_cancel"
-    CANCEL_REJECT = "cancel_reject"
-    CANCEL = "cancel"
-    EXPIRE = "expire"
-    LOSE = "lose"
-    NOT_FOUND = "not_found"
-
-
-TERMINAL_STATUSES = frozenset(
-    {
-        OrderStatus.DENIED,
-        OrderStatus.FILLED,
-        OrderStatus.CANCELED,
-        OrderStatus.REJECTED,
-        OrderStatus.EXPIRED,
-    }
+from .order_states import (
+    OPEN_STATUSES,
+    TERMINAL_STATUSES,
+    OrderEventKind,
+    OrderStatus,
+    transition,
 )
-OPEN_STATUSES = frozenset(
-    {
-        OrderStatus.SUBMITTED,
-        OrderStatus.ACCEPTED,
-        OrderStatus.PARTIALLY_FILLED,
-        OrderStatus.PENDING_CANCEL,
-        OrderStatus.UNKNOWN,
-    }
-)
+from .order_terms import AmendableOrder, Terms
+from .types import Fill, Money, OrderIntent, Price, Quantity
 
-_S = OrderStatus
-_K = OrderEventKind
-
-# A fill is not in this table: where it leads depends on what remains. A repeated event of the same meaning keeps
-# the status, because acknowledgement, private feed and REST each report it.
-TRANSITIONS: dict[OrderStatus, dict[OrderEventKind, OrderStatus]] = {
-    _S.INITIALIZED: {_K.DENY: _S.DENIED, _K.SUBMIT: _S.SUBMITTED},
-    _S.DENIED: {},
-    _S.SUBMITTED: {
-        _K.ACCEPT: _S.ACCEPTED,
-        _K.REJECT: _S.REJECTED,
-        _K.REQUEST_CANCEL: _S.PENDING_CANCEL,
-        _K.CANCEL: _S.CANCELED,
-        _K.EXPIRE: _S.EXPIRED,
-        _K.LOSE: _S.UNKNOWN,
-    },
-    _S.ACCEPTED: {
-        _K.ACCEPT: _S.ACCEPTED,
-        _K.REQUEST_CANCEL: _S.PENDING_CANCEL,
-        _K.CANCEL: _S.CANCELED,
-        _K.EXPIRE: _S.EXPIRED,
-        _K.LOSE: _S.UNKNOWN,
-    },
-    _S.PARTIALLY_FILLED: {
-        _K.ACCEPT: _S.PARTIALLY_FILLED,
-        _K.REQUEST_CANCEL: _S.PENDING_CANCEL,
-        _K.CANCEL: _S.CANCELED,
-        _K.EXPIRE: _S.EXPIRED,
-        _K.LOSE: _S.UNKNOWN,
-    },
-    _S.PENDING_CANCEL: {
-        _K.ACCEPT: _S.PENDING_CANCEL,
-        _K.REJECT: _S.REJECTED,
-        _K.REQUEST_CANCEL: _S.PENDING_CANCEL,
-        _K.CANCEL_REJECT: _S.UNKNOWN,
-        _K.CANCEL: _S.CANCELED,
-        _K.EXPIRE: _S.EXPIRED,
-        _K.LOSE: _S.UNKNOWN,
-    },
-    _S.UNKNOWN: {
-        _K.ACCEPT: _S.ACCEPTED,
-        _K.REJECT: _S.REJECTED,
-        _K.REQUEST_CANCEL: _S.PENDING_CANCEL,
-        _K.CANCEL_REJECT: _S.UNKNOWN,
-        _K.CANCEL: _S.CANCELED,
-        _K.EXPIRE: _S.EXPIRED,
-        _K.LOSE: _S.UNKNOWN,
-        _K.NOT_FOUND: _S.REJECTED,
-    },
-    _S.FILLED: {
-        _K.ACCEPT: _S.FILLED,
-        _K.CANCEL_REJECT: _S.FILLED,
-        _K.REQUEST_CANCEL: _S.FILLED,
-        _K.CANCEL: _S.FILLED,
-        _K.LOSE: _S.FILLED,
-    },
-    _S.CANCELED: {
-        _K.ACCEPT: _S.CANCELED,
-        _K.CANCEL_REJECT: _S.CANCELED,
-        _K.REQUEST_CANCEL: _S.CANCELED,
-        _K.CANCEL: _S.CANCELED,
-        _K.EXPIRE: _S.CANCELED,
-        _K.LOSE: _S.CANCELED,
-    },
-    _S.REJECTED: {_K.REJECT: _S.REJECTED, _K.NOT_FOUND: _S.REJECTED},
-    _S.EXPIRED: {
-        _K.ACCEPT: _S.EXPIRED,
-        _K.CANCEL_REJECT: _S.EXPIRED,
-        _K.REQUEST_CANCEL: _S.EXPIRED,
-        _K.CANCEL: _S.EXPIRED,
-        _K.EXPIRE: _S.EXPIRED,
-        _K.LOSE: _S.EXPIRED,
-    },
-}
-
-# Where a fill leaves an order with something remaining. A fill may come before the acknowledgement and after a
-# cancel was acknowledged; a fill of an order the venue is said not to have proves that saying wrong.
-PARTIAL_FILL: dict[OrderStatus, OrderStatus] = {
-    _S.SUBMITTED: _S.PARTIALLY_FILLED,
-    _S.ACCEPTED: _S.PARTIALLY_FILLED,
-    _S.PARTIALLY_FILLED: _S.PARTIALLY_FILLED,
-    _S.PENDING_CANCEL: _S.PENDING_CANCEL,
-    _S.UNKNOWN: _S.PARTIALLY_FILLED,
-    _S.CANCELED: _S.CANCELED,
-    _S.EXPIRED: _S.EXPIRED,
-    _S.REJECTED: _S.UNKNOWN,
-}
-
-
-def transition(status: OrderStatus, kind: OrderEventKind, *, remaining_after: Quantity | None = None) -> OrderStatus:
-    """Status after an event; `remaining_after` (quantity - filled) is needed for a fill.
-
-    Raises `InvalidTransition` for a pair that cannot happen, `BadNumber` for a fill with less than nothing left.
-    """
-    if kind is not OrderEventKind.FILL:
-        after = TRANSITIONS[status].get(kind)
-        if after is None:
-            raise InvalidTransition(f"{kind} cannot follow {status}")
-        return after
-    if status not in PARTIAL_FILL:
-        raise InvalidTransition(f"{kind} cannot follow {status}")
-    if remaining_after is None or remaining_after < 0:
-        raise BadNumber(f"fill leaves {remaining_after} remaining")
-    return PARTIAL_FILL[status] if remaining_after else OrderStatus.FILLED
+__all__ = [
+    "OPEN_STATUSES",
+    "TERMINAL_STATUSES",
+    "OrderEventKind",
+    "OrderStatus",
+    "Terms",
+    "TrackedOrder",
+    "transition",
+]
 
 
 @dataclass(slots=True)
-class TrackedOrder:
+class TrackedOrder(AmendableOrder):
     """One order of ours as all its reports together show it.
 
-    `quantity` is what was asked for, `filled` counts each `trade_id` once, `reported_filled` is the highest
-    figure the venue gave (above `filled` while fills are still on their way). Methods return True where they
-    changed something.
+    `filled` counts each `trade_id` once, `reported_filled` is the highest figure the venue gave (above `filled`
+    while fills are still on their way). Methods return True where they changed something.
     """
 
-    client_order_id: str
-    ticker: Ticker
-    side: Side
-    price: Price
-    quantity: Quantity
     status: OrderStatus = OrderStatus.INITIALIZED
     order_id: str | None = None
     filled: Quantity = 0
@@ -197,17 +51,14 @@ class TrackedOrder:
         """A new order for an intent; raises `BadNumber` unless its quantity is above zero."""
         if intent.quantity <= 0:
             raise BadNumber(f"order quantity not above zero: {intent.quantity}")
-        return cls(intent.client_order_id, intent.ticker, intent.side, intent.price, intent.quantity)
+        return cls(
+            intent.client_order_id, intent.ticker, intent.side, intent.price, intent.quantity, intent.expires_at_s
+        )
 
     @property
     def remaining(self) -> Quantity:
         """What may still rest or fill: nothing once terminal, else quantity less all known fills."""
         return 0 if self.status in TERMINAL_STATUSES else self._unfilled
-
-    @property
-    def canceled_quantity(self) -> Quantity:
-        """What left the book unfilled, so far as the fills are known."""
-        return self._unfilled if self.status in (OrderStatus.CANCELED, OrderStatus.EXPIRED) else 0
 
     @property
     def _unfilled(self) -> Quantity:
@@ -249,6 +100,34 @@ class TrackedOrder:
             changed = self.apply(OrderEventKind.CANCEL, "immediate order ended") or changed
         return changed
 
+    def request_amend(self, terms: Terms) -> None:
+        """An amend is about to be sent. It may only lower the risk: never a better price, never a larger total.
+
+        Raises `InvalidTransition` unless the order rests with no other amend under way, `BadNumber` for terms that
+        add risk or leave nothing resting.
+        """
+        if self.amending is not None:
+            raise InvalidTransition(f"order {self.client_order_id} is being amended already")
+        if self.adds_risk(terms):
+            raise BadNumber(f"amend of {self.client_order_id} to {terms} would add risk")
+        if terms.quantity <= max(self.filled, self.reported_filled):
+            raise BadNumber(f"amend of {self.client_order_id} to {terms} leaves nothing resting")
+        self.apply(OrderEventKind.REQUEST_AMEND)
+        self.amending = terms
+
+    def apply_amend(self, filled: Quantity | None = None) -> None:
+        """The venue took the amend that was under way; `filled` is what it had matched by then, if it says so."""
+        self.apply(OrderEventKind.AMEND)
+        if self.amending is not None:
+            self.take_terms(self.amending)
+            self._end_if_filled()
+        self._report(min(filled or 0, self.quantity))
+
+    def drop_amend(self) -> None:
+        """The venue refused the amend: the order stands as it was."""
+        self.apply(OrderEventKind.AMEND_REJECT)
+        self.amending = None
+
     def apply_fill(self, fill: Fill) -> bool:
         """Count a fill once; False for a `trade_id` already counted.
 
@@ -281,14 +160,29 @@ class TrackedOrder:
         return changed
 
     def apply_venue_state(
-        self, status_word: str, filled: Quantity, remaining: Quantity, reason: str | None = None
+        self,
+        status_word: str,
+        filled: Quantity,
+        remaining: Quantity,
+        reason: str | None = None,
+        *,
+        price: Price | None = None,
+        expires_at_s: int | None = None,
     ) -> bool:
         """The venue's record of the order: `resting`, `canceled` or `executed`.
+
+        The record of a resting order also tells its terms, which settles an amend whose answer was lost.
 
         An old record never moves a terminal order back, except one we took for rejected that turns out to
         exist. A word we do not know makes an open order `unknown`: something may still rest. Raises `BadNumber`
         for amounts that do not fit the order, `InvalidTransition` for one that was never sent.
         """
+        if status_word == "resting" and not self.is_terminal:
+            shown = Terms(self.price if price is None else price, filled + remaining, expires_at_s)
+            if self.is_superseded(shown):
+                return False
+            self.adopt_terms(shown, is_lost=self.status is OrderStatus.UNKNOWN)
+            self._end_if_filled()
         self._check_amounts(filled, remaining)
         before = self.status
         if before in (OrderStatus.INITIALIZED, OrderStatus.DENIED):
@@ -300,6 +194,11 @@ class TrackedOrder:
         after = self._after_record(status_word, reason)
         self._move(after, reason)
         return after is not before
+
+    def _end_if_filled(self) -> None:
+        """An amend to what had already filled leaves nothing resting."""
+        if self.is_open and self.filled >= self.quantity:
+            self.status = OrderStatus.FILLED
 
     def _after_record(self, status_word: str, reason: str | None) -> OrderStatus:
         if status_word == "canceled":

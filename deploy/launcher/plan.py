@@ -23,6 +23,8 @@ _OUTSIDE_EXCHANGE = (
     "KALSHI_KEY_ID",
     "KALSHI_PRIVATE_KEY_FILE",
 )
+# The guardian's own key, where the exchange has one for it; it never belongs to the simulator.
+_OUTSIDE_KILL_KEY = ("KALSHI_KILL_KEY_ID", "KALSHI_KILL_PRIVATE_KEY_FILE")
 # Leftovers that would change which Python or which settings the processes use.
 _DROPPED = ("PYTHONHOME", "PYTHONPATH", "DJANGO_SETTINGS_MODULE", "VIRTUAL_ENV")
 
@@ -91,6 +93,8 @@ def make(root: Path, run_dir: Path, *, lasting_dir: Path, outside: Mapping[str, 
     if redis_port is not None:
         environment["REDIS_URL"] = f"redis://{LOOPBACK}:{redis_port}/0"
     if exchange_port is not None:
+        for name in _OUTSIDE_KILL_KEY:
+            environment.pop(name, None)
         environment |= {
             "KALSHI_ENVIRONMENT": "simulated",
             "KALSHI_API_URL": f"http://{LOOPBACK}:{exchange_port}/trade-api/v2",
@@ -114,7 +118,7 @@ def make(root: Path, run_dir: Path, *, lasting_dir: Path, outside: Mapping[str, 
 def write_platform_env(plan: Plan) -> Path:
     """Tells `manage.py` in another terminal where this platform is. DATABASE_URL may hold a password and stays out."""
     path = plan.run_dir / "platform.env"
-    names = ("KALSHIOPS_RELEASE", "REDIS_URL", *_OUTSIDE_EXCHANGE)
+    names = ("KALSHIOPS_RELEASE", "REDIS_URL", *_OUTSIDE_EXCHANGE, *_OUTSIDE_KILL_KEY)
     lines = [f"{name}={plan.environment[name]}\n" for name in names if name in plan.environment]
     fresh = path.with_suffix(".new")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:

@@ -13,7 +13,7 @@ from .plan import Plan
 from .supervisor import Program
 
 # Nothing new is started first, then the workers finish their orders, and only then goes what they need for it.
-_STAGE_FRONT, _STAGE_WORKERS, _STAGE_EXCHANGE, _STAGE_REDIS = range(4)
+_STAGE_FRONT, _STAGE_WORKERS, _STAGE_GUARDIAN, _STAGE_EXCHANGE, _STAGE_REDIS = range(5)
 _WORKERS = {
     "trading": ("-P", "solo"),
     "ingest": ("-P", "threads", "-c", "3"),
@@ -49,8 +49,12 @@ def foundations(plan: Plan) -> list[Program]:
 
 
 def workers(plan: Plan) -> list[Program]:
-    """Celery's workers and beat, and the web server; all of them need a migrated database."""
-    programs = [
+    """The guardian, Celery's workers and beat, and the web server; all of them need a migrated database.
+
+    The guardian comes first, since no session arms without one, and goes after the workers, which it watches.
+    """
+    programs = [Program("guardian", manage(plan, "run_guardian"), _STAGE_GUARDIAN, _says(r"guardian watches"))]
+    programs += [
         Program(
             name,
             _celery("worker", "-n", f"{name}@%h", "-Q", name, *pool, "--without-mingle", "--without-gossip"),

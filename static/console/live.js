@@ -33,6 +33,14 @@
     }
   };
 
+  const tickLeft = () => {
+    for (const el of document.querySelectorAll("time.left")) {
+      const seconds = Math.floor((Number(el.dataset.at) - now()) / 1000);
+      const text = seconds >= 0 ? spanWords(seconds) : `over for ${spanWords(-seconds)}`;
+      if (el.textContent !== text) el.textContent = text;
+    }
+  };
+
   // Connection: the socket if it is up, else polling, and in words which of the two.
   const live = byId("live");
   const link = byId("link");
@@ -149,7 +157,7 @@
   kill?.addEventListener("click", openKill);
   dialog?.querySelector("[data-closes]").addEventListener("click", () => dialog.close());
 
-  const GO = { m: "/", o: "/orders/", f: "/fills/", p: "/positions/", a: "/approvals/", e: "/events/" };
+  const GO = { m: "/", o: "/orders/", f: "/fills/", p: "/positions/", r: "/risk/", s: "/switches/", a: "/approvals/", e: "/events/" };
   let wentG = 0;
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && event.shiftKey) {
@@ -185,6 +193,7 @@
 
   tick();
   setInterval(tick, TICK_MS);
+  setInterval(tickLeft, TICK_MS);
   if (live) {
     showLink();
     setInterval(poll, POLL_MS);

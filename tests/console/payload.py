@@ -25,6 +25,10 @@ ORDER = {
     "status": "partially_filled",
     "created_at": NOW.isoformat(),
     "reason": "joined_inside",
+    "mode": "maker",
+    "expires_at": (NOW + timedelta(seconds=41)).isoformat(),
+    "queue_ahead": "120.00",
+    "is_amending": False,
 }
 FILL = {
     "trade_id": "trade-1",
@@ -82,6 +86,9 @@ def mission(**fields: Any) -> dict[str, Any]:
             "counters": {"frames": 123, "decisions": 50, "orders": 10, "seq_gaps": 0},
         },
         "trading_state": {"state": "active", "reason": ""},
+        "gate": {"closed_because": None, "blocks": []},
+        "guardian": {"age_ms": 400},
+        "exchange": {"is_exchange_active": True, "is_trading_active": True, "resumes_at": None},
         "feed": {
             "state": "live",
             "last_frame_at": at,
@@ -114,6 +121,10 @@ def of_now() -> dict[str, Any]:
     return state
 
 
+def topics_of_now() -> dict[str, Any]:
+    return {"mission": of_now(), "risk": risk(at=datetime.now(UTC).isoformat())}
+
+
 def book() -> dict[str, Any]:
     return {
         "at": NOW.isoformat(),
@@ -121,6 +132,40 @@ def book() -> dict[str, Any]:
         "bids": [["0.5700", "5.00", "5.00"], ["0.5600", "10.00", "0.00"]],
         "asks": [["0.6000", "15.00", "0.00"], ["0.6100", "40.00", "0.00"]],
     }
+
+
+def rule(
+    rule: str, unit: str, limit: str, used: str | None = None, room: str | None = None, ppm: int | None = None
+) -> dict[str, Any]:
+    return {"rule": rule, "unit": unit, "limit": limit, "used": used, "room": room, "ppm": ppm}
+
+
+def node(level: str, which: str, depth: int, *rules: dict[str, Any], **use: Any) -> dict[str, Any]:
+    used = {"dollars": "120.000000", "contracts": "60.00", "orders": 30}
+    return {"level": level, "id": which, "depth": depth, "rules": list(rules)} | used | use
+
+
+def risk(**fields: Any) -> dict[str, Any]:
+    """A tree of six nodes: the theme is the tightest, at 96 %, and one market is quiet."""
+    exposure = rule("max_total_exposure", "money", "2000.000000", "120.000000", "1880.000000", 60_000)
+    nav = rule("max_nav_share", "share", "15.0000", "14.4000", "0.6000", 960_000)
+    most = rule("max_contracts_per_market", "quantity", "30.00", "12.00", "18.00", 400_000)
+    each = rule("max_order_dollars", "money", "500.000000")
+    quiet = {"dollars": "0.000000", "contracts": "0.00", "orders": 0}
+    return {
+        "at": NOW.isoformat(),
+        "account": "main",
+        "nav": "833.330000",
+        "nodes": [
+            node("global", "", 0),
+            node("environment", "simulated", 1),
+            node("account", "main", 2, exposure, each),
+            node("theme", "crypto", 3, nav),
+            node("market", TICKER, 4, most),
+            node("market", QUIET, 4, **quiet),
+        ],
+        "nodes_left_out": 0,
+    } | fields
 
 
 def publish(monkeypatch: pytest.MonkeyPatch, topics: dict[str, Any]) -> dict[str, Any]:

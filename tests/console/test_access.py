@@ -7,13 +7,29 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.analytics.models import MetricExport
+from apps.console.resuming import CHECKS
 from apps.governance.models import ApprovalRequest
 from apps.risk.models import KillRun, TradingState
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ["mission", "kill", "orders", "fills", "positions", "approvals", "parameters", "feeds", "events", "exports"]
+PAGES = [
+    "mission",
+    "kill",
+    "resume",
+    "orders",
+    "manual",
+    "fills",
+    "positions",
+    "risk",
+    "switches",
+    "approvals",
+    "parameters",
+    "feeds",
+    "events",
+    "exports",
+]
 
 
 def paths() -> list[str]:
@@ -57,7 +73,8 @@ def test_a_viewer_may_stop_but_not_propose_or_resume(viewer: Client) -> None:
     assert proposed.status_code == 403
     viewer.post(reverse("console:kill"), {"target": "global:", "reason": ""})
     assert TradingState.objects.get().state == "halted"
-    asked = viewer.post(reverse("console:resume"), {"scope": "global", "scope_id": "", "reason": "all is well now"})
+    ticked = {"scope": "global", "scope_id": "", "reason": "all is well now"} | dict.fromkeys(CHECKS, "on")
+    asked = viewer.post(reverse("console:resume"), ticked)
     assert asked.status_code == 403
     assert not ApprovalRequest.objects.exists()
 

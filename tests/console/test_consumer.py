@@ -12,6 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from apps.console import consumers
 from apps.console.routing import websocket_urlpatterns
+from apps.risk.models import KillRun
 from tests import factories as make
 
 from . import payload
@@ -104,3 +105,42 @@ async def test_somebody_who_lost_the_right_is_cut_off(topics: dict[str, Any], mo
     dave.is_active = False
     await database_sync_to_async(dave.save)()
     assert (await socket.receive_output())["code"] == consumers.SIGNED_OUT
+
+
+def kill_run() -> KillRun:
+    return KillRun.objects.create(scope="global", reason="drill", pressed_at=make.NOW, blocked_at=make.NOW)
+
+
+async def kill_socket(key: int, user: Any) -> tuple[bool, Socket]:
+    socket = Socket(URLRouter(websocket_urlpatterns), f"/ws/kill/{key}/", "", user)
+    return await socket.connect(), socket
+
+
+async def test_each_step_of_a_stop_comes_as_it_is_published(
+    topics: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SLOW_S", 5.0)
+    run = await database_sync_to_async(kill_run)()
+    connected, socket = await kill_socket(run.pk, await database_sync_to_async(make.user)("dave"))
+    assert connected
+    assert "waiting for the guardian" in await socket.receive_from()
+    step = {"at": make.NOW.isoformat(), "step": "triggered", "text": "3 of 4 order groups triggered"}
+    topics[f"kill.{run.pk}"] = {"outcome": "running", "steps": [step], "groups_total": 4, "groups_triggered": 3}
+    await get_channel_layer().group_send(f"live.kill.{run.pk}", {"type": "live.changed", "topic": f"kill.{run.pk}"})
+    html = await socket.receive_from()
+    assert "3 of 4 order groups triggered" in html
+    assert 'id="progress"' in html
+    assert 'id="announce" hx-swap-oob="innerHTML"' in html
+    await socket.disconnect()
+
+
+async def test_the_progress_of_a_stop_is_for_staff_only() -> None:
+    run = await database_sync_to_async(kill_run)()
+    eve = await database_sync_to_async(make.user)("eve", is_staff=False)
+    assert not (await kill_socket(run.pk, eve))[0]
+    assert not (await kill_socket(run.pk, AnonymousUser()))[0]
+
+
+async def test_a_stop_that_is_not_there_is_closed() -> None:
+    _, socket = await kill_socket(99, await database_sync_to_async(make.user)("dave"))
+    assert (await socket.receive_output())["type"] == "websocket.close"

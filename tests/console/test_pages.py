@@ -13,7 +13,6 @@ from apps.analytics.models import MetricExport
 from apps.governance.choices import ApprovalStatus
 from apps.governance.models import ApprovalRequest
 from apps.governance.services import system_event_record
-from apps.risk.models import KillRun, TradingState
 from apps.trading.models import ParameterSet, Reconciliation
 from apps.trading.services.parameters import parameters_propose
 from tests import factories as make
@@ -34,68 +33,6 @@ def request_of(requester: User) -> ApprovalRequest:
     make.parameters(config)
     reason = "The spread has widened since the open"
     return parameters_propose(config=config, values={"min_spread": "0.0300"}, reason=reason, actor=requester, now=NOW)
-
-
-# Stopping
-
-
-def test_the_stop_blocks_at_once_and_shows_how_far_it_has_come(viewer: Client) -> None:
-    response = viewer.post(reverse("console:kill"), {"target": "global:", "reason": "runaway quotes"})
-    run = KillRun.objects.get()
-    assert response.headers["Location"] == reverse("console:kill-run", args=[run.pk])
-    assert (run.reason, run.pressed_by.get_username()) == ("runaway quotes", "dave")
-    assert TradingState.objects.get(scope="global").state == "halted"
-    html = page(viewer, "kill-run", run.pk)
-    assert 'hx-trigger="every 1s"' in html
-    assert "waiting for the sweep" in html
-
-
-def test_the_progress_says_what_is_proved_and_stops_asking(viewer: Client) -> None:
-    run = KillRun.objects.create(
-        scope="global",
-        reason="drill",
-        pressed_at=NOW,
-        blocked_at=NOW,
-        cancel_sent_at=NOW,
-        proved_zero_at=NOW,
-        resting_before=7,
-        canceled=7,
-        outcome="proved_zero",
-    )
-    html = page(viewer, "kill-run", run.pk)
-    assert "7 of 7" in html
-    assert "Zero resting orders, seen twice" in html
-    assert "hx-trigger" not in html
-
-
-def test_a_stop_that_is_not_proved_is_not_shown_as_done(viewer: Client) -> None:
-    run = KillRun.objects.create(
-        scope="global", reason="drill", pressed_at=NOW, blocked_at=NOW, outcome="blocked_only", detail="no answer"
-    )
-    html = page(viewer, "kill-run", run.pk)
-    assert "not proved gone" in html
-    assert "no answer" in html
-
-
-def test_one_market_can_be_stopped_alone(viewer: Client) -> None:
-    url = reverse("console:kill") + "?market=KXA"
-    assert 'value="market:KXA"' in viewer.get(url).content.decode()
-    viewer.post(url, {"target": "market:KXA", "reason": "odd book"})
-    row = TradingState.objects.get()
-    assert (row.scope, row.scope_id) == ("market", "KXA")
-
-
-def test_a_bad_target_is_shown_again_and_nothing_happens(viewer: Client) -> None:
-    response = viewer.post(reverse("console:kill"), {"target": "planet:mars", "reason": "x"})
-    assert response.status_code == 422
-    assert not KillRun.objects.exists()
-
-
-def test_without_the_right_to_stop_it_says_so(client: Client) -> None:
-    client.force_login(make.user("frank"))
-    response = client.post(reverse("console:kill"), {"target": "global:", "reason": "x"})
-    assert response.status_code == 403
-    assert "trip_kill_switch" in response.content.decode()
 
 
 # Approvals

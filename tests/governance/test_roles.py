@@ -26,6 +26,7 @@ APPROVE, RAISE = "governance.approve_change", "governance.approve_risk_raise"
         (PROPOSE, {"craig", "cliff", "scalper"}),
         ("risk.resume_trading", {"craig", "cliff", "scalper"}),
         ("trading.operate_session", {"craig", "cliff", "scalper"}),
+        ("trading.place_order", {"craig", "cliff", "scalper"}),
         (APPROVE, {"craig", "cliff"}),
         (RAISE, {"craig"}),
         ("trading.view_order", {"craig", "cliff", "scalper", "viewer"}),

@@ -15,7 +15,7 @@ from apps.console import amounts, words
 from apps.console.amounts import MINUS, UNKNOWN
 
 register = template.Library()
-VENUE_TIME = "venue_ts_ms"
+VENUE_TIME, LEASE_UNTIL = "venue_ts_ms", "expires_at_s"
 
 
 @register.filter
@@ -70,6 +70,41 @@ def count(value: int | None) -> str:
 
 
 @register.filter
+def limit_number(value: Decimal | None, unit: str) -> str:
+    """A limit, its use or its room in the rule's unit; shares are per cent."""
+    if value is None:
+        return UNKNOWN
+    if unit == "money":
+        return money(value)
+    if unit == "price":
+        return f"${price(value)}"
+    if unit == "quantity":
+        return contracts(value)
+    return f"{value:,.2f} %" if unit == "share" else f"{value:,.0f}"
+
+
+@register.filter
+def threshold_number(value: int, unit: str) -> str:
+    """A threshold of a switch as people say it: per cent, seconds, dollars, or a count."""
+    if unit == "bps":
+        return f"{Decimal(value) / 100:.2f} %"
+    if unit == "ms":
+        return f"{Decimal(value) / 1000:g} s"
+    return money(Decimal(value) / 1_000_000) if unit == "money" else f"{value:,}"
+
+
+@register.filter
+def threshold_name(name: str) -> str:
+    return words.in_words(name.removesuffix("_bps").removesuffix("_ms")).lower()
+
+
+@register.filter
+def spaced(text: str) -> str:
+    """Names of thresholds within a sentence."""
+    return text.replace("_", " ")
+
+
+@register.filter
 def arrow(value: Decimal | None) -> str:
     """The direction in a shape, so that color never says it alone."""
     if not value:
@@ -96,7 +131,7 @@ def request_words(action: str) -> str:
 
 @register.filter
 def detail_name(name: str) -> str:
-    return "exchange's time" if name == VENUE_TIME else words.in_words(name).lower()
+    return {VENUE_TIME: "exchange's time", LEASE_UNTIL: "lease until"}.get(name) or words.in_words(name).lower()
 
 
 @register.filter
@@ -104,7 +139,9 @@ def detail_value(value: Any, name: str) -> str:
     """A detail of an order's event: the exchange's milliseconds as a time, reasons in words, the rest as stored."""
     if name == VENUE_TIME and isinstance(value, int):
         return utc_ms(datetime.fromtimestamp(value / 1000, UTC))
-    return words.in_words(value) if name in ("outcome", "reason") and isinstance(value, str) else str(value)
+    if name == LEASE_UNTIL and isinstance(value, int):
+        return utc(datetime.fromtimestamp(value, UTC))
+    return words.in_words(value) if name in ("outcome", "reason", "rule") and isinstance(value, str) else str(value)
 
 
 @register.filter
@@ -126,6 +163,11 @@ def is_quoting(reason: str) -> bool:
 @register.filter
 def side_words(side: str) -> str:
     return {"bid": "Buy YES", "ask": "Sell YES"}.get(side, side)
+
+
+@register.filter
+def mode_words(mode: str) -> str:
+    return {"manual": "by hand"}.get(mode, mode)
 
 
 @register.filter
@@ -203,6 +245,20 @@ def age(context: Context, at: datetime | None, bound: int | None = None) -> Safe
 
 
 @register.simple_tag(takes_context=True)
+def left(context: Context, at: datetime | None) -> SafeString:
+    """How long until then, in words; the page ticks it on. Afterwards it says how long ago that was."""
+    if at is None:
+        return mark_safe('<span class="none">—</span>')
+    return format_html(
+        '<time class="left" datetime="{}" data-at="{}" title="{}">{}</time>',
+        at.astimezone(UTC).isoformat(),
+        epoch_ms(at),
+        utc(at),
+        left_words((at - context["now"]) // timedelta(seconds=1)),
+    )
+
+
+@register.simple_tag(takes_context=True)
 def freshness(context: Context, at: datetime | None, bound: int | None = None) -> str:
     """Class for the block whose numbers are as old as `at`."""
     if at is None or bound is None:
@@ -219,6 +275,11 @@ def query_with(context: Context, **changes: Any) -> str:
         if value not in (None, ""):
             query[name] = value
     return f"?{query.urlencode()}"
+
+
+def left_words(seconds: int) -> str:
+    """`12 s`, or `over for 3 s`; the page's script says it the same way."""
+    return span_words(seconds) if seconds >= 0 else f"over for {span_words(-seconds)}"
 
 
 def span_words(seconds: int) -> str:

@@ -8,6 +8,7 @@ from apps.console.decisions import decision_groups
 from apps.console.http import StaffRequest, console_page, is_fragment, page
 from apps.console.ladder import ladder_build, published_at
 from apps.console.ledger import OVER
+from apps.console.order_lines import with_live
 from apps.marketdata.exceptions import MarketUnknown
 from apps.marketdata.selectors import market_get
 from apps.trading.selectors import (
@@ -30,14 +31,16 @@ def market(request: StaffRequest, ticker: str) -> HttpResponse:
         raise Http404 from unknown
     account = account_default()
     orders = orders_open(account=account, ticker=ticker) if account else ()
+    now = timezone.now()
+    found_orders = order_list(account=account, narrowed=OrderFilter(market=ticker), limit=40).rows if account else ()
     context = {
-        "now": timezone.now(),
+        "now": now,
         "market": found,
         "ladder": ladder_build(ticker=ticker, title=found.title, orders=orders, published_at=published_at()),
         "decisions": decision_groups(account=account, ticker=ticker, limit=40),
         "settlement": found.settlements.filter(account=account).first() if account else None,
         "is_over": found.status in OVER,
-        "orders": order_list(account=account, narrowed=OrderFilter(market=ticker), limit=40).rows if account else (),
+        "orders": with_live(found_orders, now=now),
         "fills": fill_list(account=account, ticker=ticker, limit=40).rows if account else (),
         "position": next((p for p in position_list(account=account) if p.ticker == ticker), None) if account else None,
     }

@@ -10,6 +10,7 @@ from apps.console.forms import KillForm
 from apps.console.fragments import render_parts
 from apps.console.http import StaffRequest, console_page, is_fragment, page
 from apps.console.mission import mission_build
+from apps.console.stopping import simple_choices
 
 
 @require_safe
@@ -29,6 +30,8 @@ def mission(request: StaffRequest) -> HttpResponse:
             "approvals_open": built.facts.approvals_open,
             "environment": built.live.environment,
             "socket_query": urlencode({"market": selected, "q": query}),
-            "kill_form": KillForm(account=built.live.account, market=built.selected, auto_id="kill_%s"),
+            "kill_form": KillForm(
+                choices=simple_choices(account=built.live.account, market=built.selected), auto_id="kill_%s"
+            ),
         },
     )

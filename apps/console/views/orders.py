@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apps.console.forms import OrderFilterForm
 from apps.console.http import StaffRequest, before_key, console_page, is_fragment, page
+from apps.console.order_lines import amends_of, denial_of, with_live
 from apps.trading.models import Order
 from apps.trading.selectors import Page, account_default, fill_list, order_get, order_list
 
@@ -16,7 +19,9 @@ def orders(request: StaffRequest) -> HttpResponse:
     """The blotter; what it is narrowed to stands in the address."""
     account, form = account_default(), OrderFilterForm(request.GET)
     found = order_list(account=account, narrowed=form.narrowed(), before=before_key(request)) if account else Page(())
-    context = {"now": timezone.now(), "form": form, "found": found}
+    now = timezone.now()
+    found = replace(found, rows=with_live(found.rows, now=now))
+    context = {"now": now, "form": form, "found": found}
     return page(request, "console/_orders_table.html" if is_fragment(request) else "console/orders.html", context)
 
 
@@ -28,7 +33,15 @@ def order(request: StaffRequest, client_order_id: str) -> HttpResponse:
         detail = order_get(client_order_id=client_order_id)
     except Order.DoesNotExist as missing:
         raise Http404 from missing
-    return page(request, "console/order.html", {"now": timezone.now(), "detail": detail})
+    now = timezone.now()
+    (row,) = with_live((detail.order,), now=now)
+    context = {
+        "now": now,
+        "detail": replace(detail, order=row),
+        "denial": denial_of(detail),
+        "amends": amends_of(detail),
+    }
+    return page(request, "console/order.html", context)
 
 
 @require_safe

@@ -7,11 +7,13 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import Any
 
+from apps.engine import fees, rollout
 from apps.engine.errors import EngineError, InvariantBroken
 
-from . import maker_inside
+from . import execution, maker_inside, taking
 from .base import Decision, MarketView
 
 
@@ -21,26 +23,31 @@ class UnknownStrategy(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A strategy: its kernel, its parameter type (defaults without arguments) and the version of its rules."""
+    """A strategy: its kernel, its parameter type (defaults without arguments) and the version of its rules.
+
+    `parts` are the modules beside the kernel's own that decide with it.
+    """
 
     slug: str
     title: str
     version: str
     decide: Callable[[MarketView, Any], Decision]
     params_type: type[Any]
+    parts: tuple[ModuleType, ...] = ()
 
     @property
     def code_hash(self) -> str:
-        """SHA-256 (hex) of the source of the kernel's module, to tie decisions to the code that made them."""
-        return _source_hash(self.decide)
+        """SHA-256 (hex) of the source of the kernel's module and its parts, to tie decisions to their code."""
+        return _source_hash(self.decide, self.parts)
 
 
 @cache
-def _source_hash(kernel: Callable[[MarketView, Any], Decision]) -> str:
+def _source_hash(kernel: Callable[[MarketView, Any], Decision], parts: tuple[ModuleType, ...]) -> str:
     module = inspect.getmodule(kernel)
     if module is None:
         raise InvariantBroken(f"{kernel!r} belongs to no module")
-    return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
+    sources = [inspect.getsource(part) for part in (module, *parts)]
+    return hashlib.sha256("\0".join(sources).encode()).hexdigest()
 
 
 def by_slug(strategies: tuple[Strategy, ...]) -> Mapping[str, Strategy]:
@@ -59,6 +66,7 @@ STRATEGIES = by_slug(
             maker_inside.VERSION,
             maker_inside.decide,
             maker_inside.MakerParams,
+            parts=(taking, execution, rollout, fees),
         ),
     )
 )

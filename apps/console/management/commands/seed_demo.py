@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
@@ -59,6 +61,8 @@ class Command(BaseCommand):
                     _add_to_file(options["password_file"], passwords)
         except (ApplicationError, ValueError, OSError) as error:
             raise CommandError(str(error)) from error
+        # A session does not arm on switches that nobody has seen trip.
+        call_command("switch_drill", "--if-due", stdout=StringIO())
         self._report(passwords, seeded, as_json=options["json"])
 
     def _report(self, passwords: dict[str, str], seeded: Seeded, *, as_json: bool) -> None:

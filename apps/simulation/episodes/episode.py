@@ -1,0 +1,211 @@
+"""One episode: a seeded world, trading under faults, a calm, a stop, and the checks."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from apps.risk.blocks import blocks_read_files
+from apps.risk.choices import State
+from apps.risk.models import TradingState
+from apps.trading.choices import SessionState
+from apps.trading.models import CashEntry, Order
+
+from .checks import check_calm, check_end
+from .database import MemoryDatabase, outside_loop
+from .director import Director
+from .folders import run_folder
+from .ground import allowed_now, arrange, draw_setup
+from .loop import VirtualLoop
+from .world import Runner, World
+
+SHORT_S, LONG_S = (4.0, 12.0), (40.0, 65.0)
+LONG_IN = 40
+"""One episode in so many is long enough for orders to be renewed."""
+CALM_MIN_S, CALM_S, LOOK_S = 1.5, 14.0, 0.5
+FULL_CALM_IN = 8
+"""One calm in so many lasts its full time, for what goes wrong only then; the others end when all is well."""
+SERVING_S, RECOVERY_S = 30.0, 6.0
+STOP_S = 60.0
+BURY_TURNS = 200
+
+
+@dataclass(slots=True)
+class Result:
+    """What one episode came to. `problems` empty is a pass."""
+
+    seed: int
+    digest: str = ""
+    problems: list[str] = field(default_factory=list)
+    faults: dict[str, int] = field(default_factory=dict)
+    virtual_s: float = 0.0
+    orders: int = 0
+    fills: int = 0
+    sessions: int = 0
+    ends: list[str] = field(default_factory=list)
+    lines: list[str] | None = None
+
+
+def run_episode(database: MemoryDatabase, seed: int, *, keep_trace: bool = False) -> Result:
+    """Runs it to its end on a loop of its own; never raises for what the system under test does."""
+    result = Result(seed)
+    with database.installed(), run_folder(), _quiet_logs():
+        database.restore()
+        loop = VirtualLoop()
+        noise: list[str] = []
+        loop.set_exception_handler(lambda _, context: noise.append(_noise(context)))
+        try:
+            loop.run_until_complete(_episode(loop, seed, result, keep_trace=keep_trace))
+        finally:
+            loop.close()
+    result.problems += noise
+    return result
+
+
+async def _episode(loop: VirtualLoop, seed: int, result: Result, *, keep_trace: bool) -> None:
+    rng = Random(seed)
+    markets = rng.randint(1, 3)
+    world = World(loop, rng, markets=markets, keep_trace=keep_trace)
+    setup = draw_setup(rng, list(world.exchange.state.catalogue.markets))
+    world.trading_account = outside_loop(arrange, setup)
+    world.rules.change(float("-inf"), outside_loop(allowed_now))
+    world.trace.note("setup", repr(setup))
+    runner = Runner(world, "runner")
+    director = Director(world, runner, rng)
+    length_s = rng.uniform(*(LONG_S if rng.randrange(LONG_IN) == 0 else SHORT_S))
+    calm_s = CALM_S if rng.randrange(FULL_CALM_IN) == 0 else CALM_MIN_S
+    director.plan(length_s)
+    guardian = Runner(world, "guardian", world.serve_guardian if director.needs_guardian else world.pretend_guardian)
+    world.spawn(guardian.run())
+    flow = asyncio.create_task(world.flow())
+    running = asyncio.create_task(runner.run())
+    acting = asyncio.create_task(director.run())
+    try:
+        await asyncio.sleep(length_s)
+        await acting
+        director.calm()
+        await asyncio.sleep(calm_s)
+        result.problems += await _settle(world, runner)
+        await _stop(world, runner, result)
+        result.problems += outside_loop(check_end, world)
+    finally:
+        result.problems[:0] = world.watch.problems
+        _report(world, result)
+        world.is_over = True
+        running.cancel()
+        await flow
+        await _bury(world)
+
+
+async def _stop(world: World, runner: Runner, result: Result) -> None:
+    """Ends the session, and recovers once more when it did not end with everything in order."""
+    world.is_crowd_quiet = True
+    for _ in range(3):
+        runner.retire()
+        try:
+            await asyncio.wait_for(runner.ended.wait(), STOP_S)
+        except TimeoutError:
+            result.problems.append("the session does not stop")
+            return
+        if world.ends and world.ends[-1].endswith(SessionState.STOPPED.value):
+            return
+        await asyncio.sleep(6.0)
+        runner = Runner(world, "last")
+        world.spawn(runner.run())
+        await asyncio.sleep(8.0)
+    result.problems.append(f"no session ended in order: {world.ends[-1]}")
+
+
+async def _settle(world: World, runner: Runner) -> list[str]:
+    """Waits until all is well again; what is not by the end of the calm is a problem."""
+    calm_end_s = world.loop.time() + CALM_S - CALM_MIN_S
+    # A lease taken by a clock that was ahead holds until the clock is there; nobody can trade before.
+    serving_end_s = calm_end_s + SERVING_S
+    name = ""
+    while True:
+        now_s, serving = world.loop.time(), _serving(world, runner)
+        if serving is None:
+            if now_s >= serving_end_s:
+                return ["no session serves after the calm"]
+        else:
+            if serving != name:
+                name, calm_end_s = serving, max(calm_end_s, now_s + RECOVERY_S)
+            is_over = now_s >= calm_end_s
+            problems = outside_loop(_check_alive, world) + outside_loop(check_calm, world, is_patient=is_over)
+            if is_over or not problems:
+                return problems
+        await asyncio.sleep(LOOK_S)
+
+
+def _serving(world: World, runner: Runner) -> str | None:
+    """Name of the process that runs the newest session, if it still does."""
+    newest = world.sessions[-1][0] if world.sessions else None
+    return newest if runner.process is not None and newest == runner.process.name else None
+
+
+def _check_alive(world: World) -> list[str]:
+    """After the calm a session must be trading again, unless trading stands stopped, by people or by a switch."""
+    is_stopped = TradingState.objects.exclude(state=State.ACTIVE).exists() or bool(blocks_read_files())
+    closed = world.sessions[-1][1].context.gate.closed_because()
+    if closed is not None and not is_stopped:
+        return [f"nothing may be sent after the calm: {closed}"]
+    if is_stopped and TradingState.objects.filter(state=State.HALTED).exists() and world.account.resting:
+        return [f"{len(world.account.resting)} orders rest while trading is halted"]
+    return []
+
+
+def _report(world: World, result: Result) -> None:
+    result.faults = dict(sorted(world.faults.counts.items()))
+    result.virtual_s = world.loop.time()
+    result.orders = len(world.account.orders)
+    result.fills = len(world.account.fills)
+    result.sessions = len(world.sessions)
+    result.ends = world.ends
+    outside_loop(_digest_records, world)
+    result.digest = world.trace.digest
+    result.lines = world.trace.lines
+
+
+def _digest_records(world: World) -> None:
+    for row in Order.objects.order_by("id").values_list("client_order_id", "status", "filled"):
+        world.trace.note("order", repr(row))
+    for entry in CashEntry.objects.order_by("id").values_list("kind", "reference", "amount"):
+        world.trace.note("cash", repr(entry))
+
+
+async def _bury(world: World) -> None:
+    """Ends what killed and left-over processes still hold, so that nothing of them runs later."""
+    left: list[asyncio.Task[Any]] = []
+    for process in world.processes:
+        left += process.bury()
+    world.close()
+    for _ in range(BURY_TURNS):
+        left = [task for task in left if not task.done()]
+        if not left:
+            return
+        await asyncio.sleep(0.05)
+        for task in left:
+            task.cancel()
+
+
+def _noise(context: dict[str, Any]) -> str:
+    return f"event loop: {context.get('message')}: {context.get('exception')!r}"
+
+
+@contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """What sessions log under faults is expected; a replay's trace tells it better. No collector in between."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        logging.disable(before)
