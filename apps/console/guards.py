@@ -44,8 +44,9 @@ def gate_tile(payload: dict[str, Any], at: datetime) -> GateTile:
     if closed is None:
         return GateTile(True, (), at)
     blocks = tuple(str(block["reason"]) for block in gate["blocks"])
-    whole = "; ".join(blocks)
-    return GateTile(False, blocks if closed == whole else tuple(dict.fromkeys((str(closed), *blocks))), at)
+    if closed == "; ".join(blocks):
+        return GateTile(False, blocks, at)
+    return GateTile(False, (str(closed), *(reason for reason in blocks if reason not in str(closed))), at)
 
 
 def gate_silent() -> GateTile:

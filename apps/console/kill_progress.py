@@ -193,7 +193,7 @@ class _Ladder:
 
     def rungs(self) -> list[Rung]:
         blocked_at, proved_at = self._run.blocked_at, self._told["proved_zero_at"]
-        begun_at, looks = self._told["cancel_sent_at"], [s for s in self._steps if s.name == "look"]
+        begun_at, looks = self._told["cancel_sent_at"], self._looks()
         zero = next((s for s in reversed(looks) if s.resting == 0), None)
         is_zero = proved_at is not None or (bool(looks) and looks[-1].resting == 0)
         ended = next((s for s in reversed(self._steps) if s.name == "ended"), None)
@@ -211,6 +211,14 @@ class _Ladder:
             self._rung("Zero seen twice", proved_at, "the proof"),
             self._rung("Reported", ended.at if ended else None, ""),
         ]
+
+    def _looks(self) -> list[StepLine]:
+        """Looks that the proof rests on; the third one, which comes after it, only confirms."""
+        names = [step.name for step in self._steps]
+        until = len(names)
+        if self._told["proved_zero_at"] is not None and "proved_zero" in names:
+            until -= names[::-1].index("proved_zero")
+        return [step for step in self._steps[:until] if step.name == "look"]
 
     def _rung(self, name: str, at: datetime | None, text: str, waiting: str = "waiting") -> Rung:
         if at is not None:
@@ -233,6 +241,8 @@ class _Ladder:
         before, canceled = self._told["resting_before"], self._told["canceled"]
         now = looks[-1].resting if looks else None
         first = before if before is not None else (looks[0].resting if looks else None)
+        if first == 0:
+            return "nothing rested"
         if canceled is not None and first is not None:
             return f"{canceled} of {first} gone"
         if first is None or now is None:

@@ -61,6 +61,8 @@ class AmendableOrder:
                 self.take_terms(self.amending)
         elif shown.rests_as(self.terms):
             self.expires_at_s = shown.expires_at_s or self.expires_at_s
+            if is_lost:
+                self.amending = None
         elif is_lost and not self.adds_risk(shown):
             self.take_terms(shown)
         else:

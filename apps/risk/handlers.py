@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import transaction
 
 from apps.core.exceptions import Refused
 from apps.governance.choices import Direction
@@ -15,6 +17,7 @@ from apps.governance.handlers import ChangeRow
 from apps.governance.models import ApprovalRequest
 from apps.governance.services import audit_record
 
+from .blocks import block_clear
 from .choices import Permission, State
 from .exceptions import NotHalted
 from .limit_values import check_band, first_direction, limit_direction, limit_text, limit_value, unit_words
@@ -69,6 +72,7 @@ class ResumeHandler:
             reason=request.reason,
             now=now,
         )
+        transaction.on_commit(partial(block_clear, scope=row.scope, scope_id=row.scope_id))
 
 
 class LimitChangeHandler:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 PYTHON = sys.executable
 _BIN = Path(sys.executable).parent
-_PLAIN = "not browser and not conformance and not faults"
+_PLAIN = "not browser and not conformance and not faults and not crash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ def steps() -> list[Step]:
         Step("tests on PostgreSQL", [_pytest(_PLAIN, "-n", "2")], needs="postgres"),
         Step("conformance", [_pytest("conformance")]),
         Step("browser", [_pytest("browser")], needs="chromium"),
+        Step("episodes", [_manage("simulate", "--episodes", "1000", "--seed", "1", "--jobs", "2")]),
+        Step("crash matrix", [_pytest("crash")]),
         Step("faults", [_pytest("faults")]),
         Step("smoke", [[PYTHON, "-m", "deploy.launcher.up", "--check", "20"]]),
     ]

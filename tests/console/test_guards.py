@@ -52,9 +52,11 @@ def test_a_shut_gate_says_each_reason_in_words(viewer: Client, topics: dict[str,
     assert "<li>No guardian is running</li><li>Cash differs</li>" in html
 
 
-def test_a_reason_that_no_block_holds_comes_first() -> None:
-    gate = {"closed_because": "lease not renewed in time", "blocks": [{"key": "feed", "reason": "feed is down"}]}
-    assert from_payload(payload.mission(gate=gate)).gate.reasons == ("lease not renewed in time", "feed is down")
+def test_a_reason_that_no_block_holds_comes_first_and_nothing_is_said_twice() -> None:
+    gate = {"closed_because": "trading is halted: drill", "blocks": [{"key": "a", "reason": "drill"}]}
+    assert from_payload(payload.mission(gate=gate)).gate.reasons == ("trading is halted: drill",)
+    gate["blocks"] = [{"key": "feed", "reason": "feed is down"}]
+    assert from_payload(payload.mission(gate=gate)).gate.reasons == ("trading is halted: drill", "feed is down")
 
 
 def test_a_pause_says_that_cancelling_is_impossible(viewer: Client, topics: dict[str, Any]) -> None:

@@ -114,6 +114,7 @@ def test_the_stop_blocks_at_once_and_shows_how_far_it_has_come(viewer: Client) -
     response = viewer.post(reverse("console:kill"), {"target": "global:", "reason": "runaway quotes"})
     run = KillRun.objects.get()
     assert response.headers["Location"] == reverse("console:kill-run", args=[run.pk])
+    assert run.pressed_by is not None
     assert (run.reason, run.pressed_by.get_username()) == ("runaway quotes", "dave")
     assert TradingState.objects.get(scope="global").state == "halted"
     html = viewer.get(response.headers["Location"]).content.decode()
@@ -176,6 +177,20 @@ def test_a_group_that_was_not_triggered_is_not_shown_as_done() -> None:
     run = kill_run(steps=LADDER[:3], **TRIGGERED | {"groups_triggered": 1})
     groups = progress(run).rungs[2]
     assert (groups.state, groups.text) == ("now", "1 of 2")
+
+
+def test_the_look_after_the_proof_confirms_and_moves_no_rung() -> None:
+    third = [*LADDER[:5], step(1_350, "look", "0 orders rest", resting=0), LADDER[5]]
+    run = kill_run(
+        steps=third, outcome="proved_zero", proved_zero_at=at(350), resting_before=7, canceled=7, **TRIGGERED
+    )
+    times = [rung.after_ms for rung in progress(run).rungs]
+    assert times == [0, 40, 200, 300, 300, 350, 1_400]
+
+
+def test_orders_that_turn_up_after_the_proof_take_it_back() -> None:
+    steps = [*LADDER[:5], step(1_350, "look", resting=1), step(1_360, "reopened", resting=1)]
+    assert states(kill_run(steps=steps, **TRIGGERED))[3:] == ["now", "wait", "wait", "wait"]
 
 
 def test_a_narrow_stop_says_why_it_triggers_no_group() -> None:

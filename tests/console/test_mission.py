@@ -24,7 +24,8 @@ NOW = make.NOW
 
 
 def build(**asked: Any) -> Any:
-    return mission_build(**({"selected": "", "query": "", "now": NOW} | asked))
+    values: dict[str, Any] = {"selected": "", "query": "", "now": NOW} | asked
+    return mission_build(**values)
 
 
 def test_the_page_shows_what_the_session_publishes(viewer: Client, topics: dict[str, Any]) -> None:
@@ -149,7 +150,7 @@ def test_a_live_book_is_not_used_once_the_session_is_silent(topics: dict[str, An
 
 
 def test_a_book_the_session_does_not_trust_shows_no_prices(topics: dict[str, Any]) -> None:
-    empty = {"at": None, "ticker": payload.TICKER, "bids": [], "asks": []}
+    empty: dict[str, Any] = {"at": None, "ticker": payload.TICKER, "bids": [], "asks": []}
     topics |= {"mission": payload.mission(), f"book.{payload.TICKER}": empty}
     assert "cannot be trusted" in build(selected=payload.TICKER).ladder.problem
 

@@ -30,7 +30,7 @@ def blotter(client: Client) -> str:
 
 
 def resting(**fields: Any) -> Any:
-    values = {
+    values: dict[str, Any] = {
         "client_order_id": "own-1",
         "expires_at": NOW + timedelta(seconds=30),
         "mode": "maker",

@@ -38,7 +38,7 @@ def test_each_node_shows_use_limit_and_room_and_what_binds_first(viewer: Client,
     topics["risk"] = payload.risk()
     html = risk_page(viewer)
     for shown in (
-        "Binds first: <b>dollars at risk as a share of net asset value</b> of <b>theme crypto</b>",
+        "Binds first: <b>dollars at risk as a share of net asset value</b> of <b>Theme crypto</b>",
         "14.40 %",
         "15.00 %",
         "0.60 %",

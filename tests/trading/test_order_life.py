@@ -253,3 +253,25 @@ async def test_the_place_in_the_queue_is_known_or_not_never_guessed() -> None:
         ahead = {o.tracked.order_id: o.queue_ahead for o in stage.session.context.blotter.open_orders()}
     assert ahead == {"v-1": 1200, "v-2": None}
     assert TICKER in stage.session.context.desks
+
+
+async def test_an_order_that_arrives_after_it_was_given_up_is_taken_off() -> None:
+    account = await query(arrange)()
+    async with running(account) as stage:
+        await stage.until(lambda: stage.session.context.gate.closed_because() is None, "trading")
+        stage.venue.answers = [ReplyTimeout("no answer")]
+        await stage.book(BIDS, ASKS)
+        await stage.until(lambda: len(stage.venue.sent) == 2, "both sent")
+        lost = stage.venue.sent[0]
+        for _ in range(3):
+            await pass_time(stage, 2)
+            await stage.session.trader.reconciler.resolve_undecided()
+        assert stage.session.context.blotter.find(client_order_id=lost.client_order_id).tracked.status == "rejected"  # type: ignore[union-attr]
+        await stage.until(lambda: len(stage.venue.resting) == 2, "quoted anew")
+        stage.venue.rest(lost, "v-late")
+        await pass_time(stage, 3)
+        await stage.session.trader.reconciler.reconcile("test")
+        stage.session.trader.maker.take_off_strays()
+        await stage.session.trader.requests.settle()
+        assert "v-late" in stage.venue.canceled
+        assert "v-late" not in stage.venue.resting

@@ -112,6 +112,13 @@ def test_a_closed_market_keeps_its_last_price_until_it_settles(at: Any) -> None:
     assert (made.nav, made.at_ms) == (101_000_000, NOW)
 
 
+def test_a_position_of_a_market_that_closed_before_its_first_look_is_worth_what_was_paid() -> None:
+    nav = tracker(None, at=desk(close_at_ms=NOW - 1))
+    nav.note_fill(Fill("t-1", "o-1", TICKER, Side.BID, 6_000, 1_000, 0, False, NOW - 500))
+    nav.update(RUNGS, NOW)
+    assert (nav.nav, nav.at_ms) == (100_000_000, NOW)
+
+
 def test_an_empty_book_says_nothing_about_a_price_known_before() -> None:
     book = Book(5_000, 9_000)
     made = tracker(book, at=desk())

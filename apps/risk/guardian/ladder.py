@@ -22,12 +22,11 @@ from apps.engine.ports import Venue, VenueOrder
 from apps.gateway.clock import Clock
 from apps.gateway.errors import ExchangePaused, GatewayError, GroupNotFound, GroupTriggered, NotFound
 
-from .asking import CANCEL_COST, TRIGGER_COST, Asker, Timing, Tokens
+from .asking import TRIGGER_COST, Asker, Timing, Tokens
 from .reach import Reach
-from .report import LadderReport, Left, Progress, Step, pause_text
+from .report import LadderReport, Left, Progress, Step
+from .sweep import Sweep
 
-BATCH = 20
-SINGLES = 3
 EXTRA_S = 10.0
 POSITIONS_S = 2.0
 
@@ -71,13 +70,13 @@ class _Run:
         self._venue, self._reach, self._clock, self._asker = venue, reach, clock, asker
         self._progress = progress
         self._timing = asker.timing
-        self._may_cancel_all = may_cancel_all and reach.is_everything
         self._begun = asyncio.get_running_loop().time()
         self._until = self._begun + self._timing.limit_s
         self._seen: set[str] = set()
-        self._reasons: dict[str, str] = {}
         self._groups: dict[str, asyncio.Task[None]] = {}
         self.report = LadderReport(clock.now_ms())
+        may_cancel_all = may_cancel_all and reach.is_everything
+        self._sweep = Sweep(venue, asker, clock, self.report, self._say, may_cancel_all=may_cancel_all)
 
     async def climb(self, known_groups: Sequence[str]) -> None:
         self._say("begun", f"ladder begun for {self._reach.text}")
@@ -91,7 +90,7 @@ class _Run:
         if triggering is not None:
             await asyncio.wait({triggering}, timeout=self._timing.trigger_grace_s)
         elif found:
-            await self._cancel(found)
+            await self._sweep.cancel(found, self._until)
         await self._until_proved(triggering)
         while self.report.is_zero and not await self._confirmed():
             await self._until_proved(triggering)
@@ -106,7 +105,7 @@ class _Run:
             if found is None:
                 return
             if found:
-                await self._cancel(found)
+                await self._sweep.cancel(found, self._until)
                 await asyncio.sleep(self._timing.pause_pause_s if self.report.is_paused else self._timing.round_pause_s)
             elif triggering is not None and not is_settled:
                 await asyncio.wait({triggering}, timeout=self._timing.round_pause_s)
@@ -151,7 +150,7 @@ class _Run:
         found = [order for order in orders if self._reach.covers(order)]
         self._seen.update(order.order_id for order in found)
         self.report.canceled = len(self._seen) - len(found)
-        self.report.left = tuple(Left(o, self._reasons.get(o.order_id, "not canceled yet")) for o in found)
+        self.report.left = tuple(Left(o, self._sweep.reasons.get(o.order_id, "not canceled yet")) for o in found)
         self._say("look", f"{len(found)} orders rest", resting=len(found))
         return found
 
@@ -192,80 +191,7 @@ class _Run:
             await asyncio.sleep(self._timing.pause_pause_s)
         self.report.groups_triggered += 1
         self.report.is_paused = False
-        self._acknowledged()
-
-    async def _cancel(self, orders: Sequence[VenueOrder]) -> None:
-        """One round over what rests; what it could not cancel is kept with the reason."""
-        self.report.is_paused = False
-        if self._may_cancel_all and len(orders) > BATCH:
-            self._may_cancel_all = False  # asynchronous: what is left at the next look is canceled one by one
-            await self._cancel_all()
-            return
-        if len(orders) <= SINGLES:
-            chunks = [[order] for order in orders]
-        else:
-            chunks = [list(orders[i : i + BATCH]) for i in range(0, len(orders), BATCH)]
-        self._say("canceling", f"canceling {len(orders)} orders", orders=len(orders))
-        await asyncio.gather(*(self._cancel_chunk(chunk) for chunk in chunks))
-        if self.report.is_paused:
-            await self._say_pause()
-
-    async def _cancel_all(self) -> None:
-        self._say("cancel_all", "asking the exchange to cancel everything")
-        try:
-            until = asyncio.get_running_loop().time() + self._timing.trigger_grace_s
-            await self._asker.write(self._venue.cancel_all, cost=CANCEL_COST, until=min(until, self._until))
-        except GatewayError as error:
-            self._note_pause(error)
-            return
-        self._acknowledged()
-
-    async def _cancel_chunk(self, chunk: Sequence[VenueOrder]) -> None:
-        until = min(asyncio.get_running_loop().time() + self._timing.trigger_grace_s, self._until)
-        answers: Sequence[Any]
-        try:
-            if len(chunk) == 1:
-                order = chunk[0]
-                answers = [
-                    await self._asker.write(
-                        lambda: self._venue.cancel(order.order_id, order.ticker), cost=CANCEL_COST, until=until
-                    )
-                ]
-            else:
-                named = [(order.order_id, order.ticker) for order in chunk]
-                cost = CANCEL_COST * len(chunk)
-                answers = await self._asker.write(lambda: self._venue.cancel_many(named), cost=cost, until=until)
-        except NotFound:
-            answers = [None] * len(chunk)  # not resting any more: the next look tells
-        except GatewayError as error:
-            answers = [error] * len(chunk)
-        for order, answer in zip(chunk, answers, strict=True):
-            self._note_answer(order, answer)
-
-    def _note_answer(self, order: VenueOrder, answer: object) -> None:
-        if isinstance(answer, GatewayError) and not isinstance(answer, NotFound):
-            self._reasons[order.order_id] = str(answer)
-            self._note_pause(answer)
-            return
-        self._reasons.pop(order.order_id, None)
-        self._acknowledged()
-
-    def _note_pause(self, error: GatewayError) -> None:
-        if isinstance(error, ExchangePaused):
-            self.report.is_paused = True
-
-    async def _say_pause(self) -> None:
-        """Cancels are refused: says so in words, with when orders end by themselves."""
-        resumes_at_ms = None
-        try:
-            until = asyncio.get_running_loop().time() + self._timing.pause_pause_s
-            resumes_at_ms = (await self._asker.read(self._venue.exchange_status, until=until)).resumes_at_ms
-        except GatewayError as error:
-            self.report.problems.append(f"the exchange's status could not be read: {error}")
-        text = pause_text(self.report.left, resumes_at_ms)
-        self._say("exchange_paused", text)
-        if text not in self.report.problems:
-            self.report.problems.append(text)
+        self.report.last_ack_ms = self._clock.now_ms()
 
     async def _positions(self) -> None:
         until = asyncio.get_running_loop().time() + POSITIONS_S
@@ -288,11 +214,8 @@ class _Run:
 
     def _explain_left(self) -> None:
         self.report.left = tuple(
-            Left(left.order, self._reasons.get(left.order.order_id, left.reason)) for left in self.report.left
+            Left(left.order, self._sweep.reasons.get(left.order.order_id, left.reason)) for left in self.report.left
         )
-
-    def _acknowledged(self) -> None:
-        self.report.last_ack_ms = self._clock.now_ms()
 
     def _say(self, name: str, text: str, **detail: Any) -> None:
         self._progress(Step(self._clock.now_ms(), name, text, detail))

@@ -34,6 +34,8 @@ def runs_waiting(*, now: datetime) -> list[KillRequest]:
     """Presses that nobody climbs the ladder for."""
     free = Q(taken_at=None) | Q(taken_at__lt=now - TAKEN_FOR)
     rows = KillRun.objects.filter(free, outcome=KillOutcome.RUNNING, request_id__isnull=False)
+    if not rows.exists():  # nearly always, and a fraction of the cost of the join below
+        return []
     return [_request(run) for run in rows.select_related("pressed_by")]
 
 

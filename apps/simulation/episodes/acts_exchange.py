@@ -8,10 +8,11 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from apps.engine.decimals import price_to_decimal
 from apps.engine.fees import FeeRule
-from apps.engine.types import ONE_DOLLAR
+from apps.engine.types import ONE_DOLLAR, Side
 from apps.marketdata.mapping import ranges_to_json
-from apps.marketdata.models import Event
+from apps.marketdata.models import BookSnapshot, Event
 from apps.marketdata.models import Market as CatalogueMarket
 from apps.simulation.exchange.canceling import close_orders, trigger_group
 from apps.simulation.exchange.lifecycle import close_early
@@ -89,6 +90,7 @@ class ExchangeActs:
 
     def _in_market(self, kind: FaultKind, market: Market) -> None:
         self._world.faults.count(kind)
+        outside_loop(self._record, market)
         if kind is FaultKind.MARKET_HALTED:
             self._exchange.halt(market.ticker)
             self._later(0.5, 5.0, self._reopen, market)
@@ -116,6 +118,18 @@ class ExchangeActs:
                 "price_level_structure": market.structure,
                 "price_ranges": price_ranges(market),
             }
+        )
+
+    def _record(self, market: Market) -> None:
+        """The newest sampled book, as the market-data session would have stored it."""
+        bid, ask = market.book.best(Side.BID), market.book.best(Side.ASK)
+        BookSnapshot.objects.create(
+            market_id=CatalogueMarket.objects.values_list("pk", flat=True).get(ticker=market.ticker),
+            received_at=START + timedelta(seconds=self._world.loop.time()),
+            best_bid=None if bid is None else price_to_decimal(bid[0]),
+            best_ask=None if ask is None else price_to_decimal(ask[0]),
+            bids=[],
+            asks=[],
         )
 
     def _end(self, kind: FaultKind, market: Market) -> None:

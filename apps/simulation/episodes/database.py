@@ -94,7 +94,8 @@ class InlineDatabase:
             if fate.error_before is not None:
                 raise fate.error_before
             result = outside_loop(call, *args, **kwargs)
-            await asyncio.sleep(fate.after_s)
+            if fate.after_s:
+                await asyncio.sleep(fate.after_s)
             if fate.error_after is not None:
                 raise fate.error_after
             return result

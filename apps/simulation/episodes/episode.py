@@ -25,13 +25,17 @@ from .ground import allowed_now, arrange, draw_setup
 from .loop import VirtualLoop
 from .world import Runner, World
 
-SHORT_S, LONG_S = (4.0, 12.0), (40.0, 65.0)
-LONG_IN = 40
+SHORT_S, LONG_S = (3.0, 9.0), (40.0, 60.0)
+LONG_IN = 50
 """One episode in so many is long enough for orders to be renewed."""
-CALM_MIN_S, CALM_S, LOOK_S = 1.5, 14.0, 0.5
-FULL_CALM_IN = 8
+CALM_MIN_S, CALM_S, LOOK_S = 1.0, 14.0, 0.5
+FULL_CALM_IN = 12
 """One calm in so many lasts its full time, for what goes wrong only then; the others end when all is well."""
 SERVING_S, RECOVERY_S = 30.0, 6.0
+RELEASE_S = 20.0
+"""Automatic switches let go some seconds after their input is good again."""
+SLOW_SWITCHES = ("K5",)
+"""API errors count for a minute, longer than a calm."""
 STOP_S = 60.0
 BURY_TURNS = 200
 
@@ -136,7 +140,7 @@ async def _settle(world: World, runner: Runner) -> list[str]:
         else:
             if serving != name:
                 name, calm_end_s = serving, max(calm_end_s, now_s + RECOVERY_S)
-            is_over = now_s >= calm_end_s
+            is_over = now_s >= calm_end_s + (RELEASE_S if _holds(world) else 0.0)
             problems = outside_loop(_check_alive, world) + outside_loop(check_calm, world, is_patient=is_over)
             if is_over or not problems:
                 return problems
@@ -149,11 +153,17 @@ def _serving(world: World, runner: Runner) -> str | None:
     return newest if runner.process is not None and newest == runner.process.name else None
 
 
+def _holds(world: World, *keys: str) -> bool:
+    """Whether nothing but automatic switches (of these keys, if any are given) keeps the gate shut."""
+    blocks = [block.split() for block in world.sessions[-1][1].context.gate.blocks]
+    return bool(blocks) and all(words[0] == "switch" and (not keys or words[1] in keys) for words in blocks)
+
+
 def _check_alive(world: World) -> list[str]:
     """After the calm a session must be trading again, unless trading stands stopped, by people or by a switch."""
     is_stopped = TradingState.objects.exclude(state=State.ACTIVE).exists() or bool(blocks_read_files())
     closed = world.sessions[-1][1].context.gate.closed_because()
-    if closed is not None and not is_stopped:
+    if closed is not None and not is_stopped and not _holds(world, *SLOW_SWITCHES):
         return [f"nothing may be sent after the calm: {closed}"]
     if is_stopped and TradingState.objects.filter(state=State.HALTED).exists() and world.account.resting:
         return [f"{len(world.account.resting)} orders rest while trading is halted"]

@@ -13,7 +13,7 @@ from apps.engine.decimals import money_from_decimal, price_from_decimal, quantit
 from apps.marketdata.mapping import ranges_to_json
 from apps.marketdata.models import Event, Market, Series
 from apps.risk.choices import Scope
-from apps.risk.models import RiskLimit
+from apps.risk.models import RiskLimit, SwitchSetting
 from apps.risk.services.switches import switch_drills_run
 from apps.simulation.exchange.clock import ManualClock
 from apps.simulation.exchange.config import Credential, ExchangeConfig
@@ -85,6 +85,7 @@ class Setup:
     max_position: str
     min_spread: str
     limits: dict[str, Decimal]
+    is_lenient: bool
 
 
 def draw_setup(rng: random.Random, tickers: list[str]) -> Setup:
@@ -103,6 +104,7 @@ def draw_setup(rng: random.Random, tickers: list[str]) -> Setup:
             "max_price": Decimal("0.98"),
             "max_total_exposure": Decimal(rng.choice((6, 15, 40, 2000))),
         },
+        is_lenient=rng.random() < 0.8,
     )
 
 
@@ -122,6 +124,9 @@ def arrange(setup: Setup) -> Account:
         },
         START,
     )
+    if setup.is_lenient:
+        # Else two failed requests would end trading for a minute, which is longer than most episodes.
+        SwitchSetting.objects.create(key="K5", values={"warn_bps": 8_000, "trip_bps": 9_000}, updated_at=START)
     for rule, value in setup.limits.items():
         RiskLimit.objects.filter(scope=Scope.ACCOUNT, rule=rule).update(value=value)
     return account

@@ -130,7 +130,7 @@ class World:
     def database_fate(self, thread: str, call: str) -> CallFate:
         """How long a call takes, and whether it fails."""
         draw = self.faults.rng.random
-        before_s, after_s = 0.0003 + draw() * 0.002, 0.0002 + draw() * 0.001
+        before_s, after_s = 0.0003 + draw() * 0.002, max(0.0, draw() - 0.7) * 0.004
         arm = self.faults.take(self.faults.calls, f"{thread} {call}")
         if arm is None:
             return CallFate(before_s, after_s)

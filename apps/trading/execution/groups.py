@@ -78,6 +78,9 @@ class OrderGroups:
         context = self._context
         stored = await context.journal.commit(groups_stored, account_id=context.account.pk)
         theirs = {group.group_id: group for group in await context.venue.groups()}
+        # Made by a session that died before it could store them: nobody would ever trigger or reset them.
+        for group_id in theirs.keys() - {group.venue_group_id for group in stored}:
+            await context.venue.delete_group(group_id)
         for group in stored:
             venue_group = theirs.get(group.venue_group_id)
             if venue_group is not None:

@@ -72,6 +72,16 @@ class MakerExecution:
         if gathered:
             self._requests.spawn(self._placing.send(gathered))
 
+    def take_off_strays(self) -> None:
+        """Resting orders that no quote stands for: one that reached the exchange after it was given up for lost."""
+        context = self._context
+        for order in context.blotter.open_orders():
+            tracked = order.tracked
+            desk = context.desks.get(tracked.ticker)
+            is_kept = desk is not None and desk.working.get(tracked.side) is order
+            if order.mode is ExecutionMode.MAKER and tracked.status in RESTING and not is_kept:
+                self._requests.cancel(order, "stands for no quote")
+
     def renew(self) -> None:
         """Puts the expiry of orders that are still wanted further off, the nearest first, a few at a time.
 

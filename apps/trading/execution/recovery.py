@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from apps.engine.decimals import money_to_decimal, price_from_decimal
-from apps.engine.orders import OPEN_STATUSES, OrderEventKind, OrderStatus
+from django.db.models import Q
+
+from apps.engine.decimals import money_to_decimal, price_from_decimal, quantity_to_decimal
+from apps.engine.orders import OPEN_STATUSES, OrderEventKind, OrderStatus, TrackedOrder
 from apps.engine.portfolio import Portfolio
 from apps.engine.ports import VenueBalance
 from apps.engine.types import Money
 from apps.marketdata.models import Market
-from apps.trading.mapping import order_from_row, position_from_row
+from apps.trading.choices import EventSource
+from apps.trading.mapping import from_ms, order_from_row, position_from_row
 from apps.trading.models import CashEntry, Fill, Order, Position, Settlement, TradingSession
 from apps.trading.services.ledger import ledger_cash, opening_balance_record
+from apps.trading.services.orders import OrderUpdate, order_updates_store
 
 from .blotter import WorkingOrder
 from .context import SessionContext
@@ -57,14 +61,40 @@ def unseen_since_s(*, context: SessionContext) -> int:
 
 
 def recover_orders(*, context: SessionContext) -> None:
-    """Orders an earlier session left open. Their outcome is not known until the venue's records tell."""
-    rows = Order.objects.filter(account=context.account, status__in=OPEN_STATUSES).select_related("market")
-    for row in rows:
+    """Orders an earlier session left open, and those it closed since it was last seen: a fill of them may still come.
+
+    The outcome of an open one is not known until the venue's records tell. One whose fills were stored when it died,
+    but not what they made of the order, is put right here.
+    """
+    since = from_ms(context.unseen_since_s * 1000)
+    wanted = Q(status__in=OPEN_STATUSES) | Q(closed_at__gte=since)
+    updates: list[OrderUpdate] = []
+    for row in Order.objects.filter(wanted, account=context.account).select_related("market"):
         tracked = order_from_row(row)
-        if tracked.status is not OrderStatus.UNKNOWN:
+        if tracked.filled >= tracked.quantity:
+            tracked.status = OrderStatus.FILLED
+        if (tracked.status, quantity_to_decimal(tracked.filled)) != (row.status, row.filled):
+            updates.append(_put_right(context, row.pk, tracked))
+        if tracked.is_open and tracked.status is not OrderStatus.UNKNOWN:
             tracked.apply(OrderEventKind.LOSE, "its session ended")
         created_ms = int(row.created_at.timestamp() * 1000)
         context.blotter.add(WorkingOrder(tracked, row.pk, None, created_ms, row.reason))
+    if updates:
+        order_updates_store(updates)
+
+
+def _put_right(context: SessionContext, order_pk: int, tracked: TrackedOrder) -> OrderUpdate:
+    return OrderUpdate(
+        client_order_id=tracked.client_order_id,
+        order_pk=order_pk,
+        at=context.now(),
+        kind=OrderEventKind.FILL,
+        source=EventSource.OWN,
+        status=tracked.status,
+        filled=tracked.filled,
+        remaining=tracked.remaining,
+        outcome="from its stored fills",
+    )
 
 
 def market_keys() -> dict[str, int]:

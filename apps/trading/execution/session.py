@@ -155,8 +155,8 @@ class Session:
         opening = await context.venue.balance()
         context.opening_cash = await context.journal.commit(venue_opening, context=context, balance=opening)
         await context.journal.commit(load_portfolio, context=context)
-        await context.journal.commit(recover_orders, context=context)
         context.unseen_since_s = await context.journal.commit(unseen_since_s, context=context)
+        await context.journal.commit(recover_orders, context=context)
         await self.trader.desks.reload()
         await self.trader.venue_watch.status()
         if not await self.trader.reconciler.reconcile("start"):

@@ -11,7 +11,7 @@ from apps.engine.drawdown import DrawdownLadder, DrawdownStage
 from apps.engine.errors import EngineError
 from apps.engine.portfolio import Position
 from apps.engine.switches.money import DailyLossInputs, DrawdownInputs, DrawdownThresholds, FloorInputs
-from apps.engine.types import ONE_DOLLAR, Money, Price, Ticker
+from apps.engine.types import ONE_DOLLAR, Fill, Money, Price, Ticker
 from apps.risk.services.switches import NavRecord
 
 from .context import SessionContext
@@ -65,6 +65,10 @@ class NavTracker:
         self._marks = dict(marks) | self._marks
         if record is not None and record.high_water > 0:
             self.ladder = DrawdownLadder(record.high_water, _stage(record.stage))
+
+    def note_fill(self, fill: Fill) -> None:
+        """A market may close before its book was looked at with a position in it: then what was paid is its price."""
+        self._marks.setdefault(fill.ticker, Mark(fill.price, fill.price, fill.ts_ms))
 
     def update(self, thresholds: DrawdownThresholds, now_ms: int) -> None:
         """Values everything and carries day and ladder on; not before it is known what they were."""

@@ -133,6 +133,7 @@ class Switchboard(Watch):
 
     def on_fill(self, fill: Fill, order: WorkingOrder | None, predicted_fee: Money | None) -> None:
         client_order_id = fill.client_order_id if order is None else order.client_order_id
+        self.money.note_fill(fill)
         self.flows.of_market(fill.ticker, remember=True).filled(fill, client_order_id)
         if order is not None:
             self.account.fee(fill.fee, predicted_fee, self._context.clock.now_ms())

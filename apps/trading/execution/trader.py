@@ -181,6 +181,7 @@ class Trader:
                 context.gate.unblock("venue")
             except GatewayError as error:
                 context.gate.block("venue", f"the exchange's records cannot be read: {error}")
+            self.maker.take_off_strays()
             context.blotter.forget_closed(context.clock.now_ms() - FORGET_AFTER_MS)
             self._reconcile_now.clear()
             try:

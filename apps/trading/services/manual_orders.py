@@ -181,6 +181,8 @@ def _bad(field: str, problem: str) -> BadOrderRequest:
 def requests_open(*, account_id: int) -> list[AskedOrder]:
     """For the session: requests that have not ended, the oldest first."""
     rows = OrderRequest.objects.filter(account_id=account_id, state__in=_OPEN)
+    if not rows.exists():  # nearly always, and a fraction of the cost of the joins below
+        return []
     return [_asked(row) for row in rows.select_related("market", "order", "requested_by").order_by("id")]
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
 import pytest
 
-from apps.engine.ports import VenueGroup, VenueOrder, VenuePosition, VenueStatus
-from apps.gateway.errors import ConnectFailed, ExchangePaused, Forbidden, MarketClosed
+from apps.engine.ports import CancelAck, VenueGroup, VenueOrder, VenuePosition, VenueStatus
+from apps.engine.types import Ticker
+from apps.gateway.errors import ConnectFailed, ExchangePaused, Forbidden, MarketClosed, RateLimited
 from apps.risk.guardian.asking import Timing
 from apps.risk.guardian.ladder import run_ladder
 from apps.risk.guardian.reach import everything, of_client_ids, of_prefix, reach_without_records
@@ -95,6 +97,25 @@ def test_orders_in_no_group_are_swept_in_batches_that_fit_the_bucket() -> None:
     assert venue.resting == {}
     assert venue.cleared == 0, "cancel-all may take orders of the following minute"
     assert (report.resting_before, report.canceled) == (100, 100)
+
+
+def test_batch_refused_as_a_whole_is_paced_though_each_item_says_so() -> None:
+    """The venue may answer 429 item by item; the next batch must wait for the tokens all the same."""
+
+    class ItemByItem(FaultyVenue):
+        async def cancel_many(self, orders: Sequence[tuple[str, Ticker]]) -> Sequence[CancelAck | Exception]:
+            try:
+                return await super().cancel_many(orders)
+            except RateLimited as error:
+                return [error] * len(orders)
+
+    venue = ItemByItem()
+    venue.stock(100, 0)
+    venue.tokens = 0.0
+    report = climb(venue, may_cancel_all=False)
+    assert report.is_zero
+    assert took(report)[1] < 3_000
+    assert venue.refused <= 10
 
 
 def test_cancel_all_takes_many_at_once_where_it_may() -> None:
