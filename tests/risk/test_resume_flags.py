@@ -22,5 +22,5 @@ def test_an_approved_resume_clears_the_flag_that_the_stop_wrote(team: dict[str, 
         scope="account", scope_id="main", reason="cause known and mended", actor=team["cliff"], now=now
     )
     assert [block.key for block in blocks_read_files()] == [("account", "main")]
-    approval_vote(request_id=request.pk, vote="approve", reason="checked", actor=team["craig"], now=now)
+    approval_vote(request_id=request.pk, vote="approve", reason="checked the cause", actor=team["craig"], now=now)
     assert blocks_read_files() == []

@@ -1,16 +1,16 @@
-"""What the switches of the whole account look at: the inputs of K5 to K7, K10 to K13, K15, K16, K18, K19 and KM."""
+"""What the switches of the whole account look at: the inputs of K5, K6, K10 to K13, K15, K16, K18, K19 and KM."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Any
 
-from apps.engine.book_levels import MATCH_IN_PROGRESS, NO_SNAPSHOT
-from apps.engine.errors import BadNumber, CrossedBook, NegativeLevel, OffGridPrice
 from apps.engine.exposure import NodeKey, NodeLevel
 from apps.engine.limits import Breach, LimitRule
 from apps.engine.orders import OrderStatus
 from apps.engine.ports import VenueStatus
+from apps.engine.switches.base import Inputs
 from apps.engine.switches.health import (
     ApiErrorInputs,
     ApiErrorThresholds,
@@ -22,8 +22,6 @@ from apps.engine.switches.health import (
 from apps.engine.switches.orders import BreachInputs, ManualInputs, NodeUse, RestrictedInputs
 from apps.engine.switches.truth import (
     BooksInputs,
-    DesyncInputs,
-    DesyncThresholds,
     FeeInputs,
     FeeThresholds,
     VersionInputs,
@@ -33,16 +31,14 @@ from apps.risk.guardian import heartbeat
 from apps.trading.choices import ExecutionMode
 
 from .context import SessionContext
+from .switch_agreement import Agreement
+from .switch_money import NavTracker
 from .switch_reads import Present
 from .switch_windows import Sums, Window
 
 RESTING = (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)
 # The end of a market is no halt of it.
 SETTLED = frozenset({"determined", "settled"})
-# A market that has just come, and a book between two deltas of one match.
-NO_PROBLEM = frozenset({NO_SNAPSHOT, MATCH_IN_PROGRESS})
-# A book that says one of these has contradicted itself; with any other reason it only waits for a snapshot.
-CONTRADICTIONS = frozenset(error.__name__ for error in (BadNumber, CrossedBook, NegativeLevel, OffGridPrice))
 
 
 class AccountInputs:
@@ -54,13 +50,11 @@ class AccountInputs:
     def __init__(self, context: SessionContext, measures: Callable[[], Iterable[Breach]] | None = None) -> None:
         self._context = context
         self._measures = measures or self._contracts
+        self.agreement = Agreement(context)
         self.skew_ms: int | None = None
         self.call_ms: int | None = None
         self._calls, self._errors = Window(), Window()
-        self._gaps, self._mismatches, self._unpredicted = Window(), Window(), Window()
-        self._gaps_seen = context.books.counters.gaps
-        self._problems: dict[Ticker, int] = {}
-        self._bad_now: set[Ticker] = set()
+        self._unpredicted = Window()
         self._fees = Sums()
         self._status: VenueStatus | None = None
         self._status_ms: int | None = None
@@ -77,12 +71,6 @@ class AccountInputs:
 
     def status(self, status: VenueStatus, now_ms: int) -> None:
         self._status, self._status_ms = status, now_ms
-
-    def mismatch(self, now_ms: int) -> None:
-        self._mismatches.add(now_ms)
-
-    def book_problem(self, ticker: Ticker, now_ms: int) -> None:
-        self._problems[ticker] = now_ms
 
     def fee(self, charged: Money, predicted: Money | None, now_ms: int) -> None:
         if predicted is None:
@@ -103,8 +91,7 @@ class AccountInputs:
     def start_over(self, key: str, scope_id: str) -> None:
         """People have resumed after this switch."""
         if key == "K7":
-            self._gaps, self._mismatches = Window(), Window()
-            self._problems.clear()
+            self.agreement.start_over()
         elif key == "K11":
             self._fees, self._unpredicted = Sums(), Window()
         elif key == "K19":
@@ -122,35 +109,6 @@ class AccountInputs:
         is_connected = context.feed_reason == ""
         silent_ms = context.feed_age_ms if is_connected else None
         return FeedInputs(at_ms=now_ms, is_connected=is_connected, silent_ms=silent_ms)
-
-    def desync(self, t: DesyncThresholds, now_ms: int) -> DesyncInputs:
-        """Gaps and contradicting books are found by looking; a book that only waits for its snapshot is no problem."""
-        context = self._context
-        out_of_step: list[Ticker] = []
-        gaps = context.books.counters.gaps
-        for _ in range(gaps - self._gaps_seen):
-            self._gaps.add(now_ms)
-        self._gaps_seen = gaps
-        bad_now: set[Ticker] = set()
-        for ticker in context.desks:
-            reason = context.books.unquotable_reason(ticker)
-            if reason is None or reason in NO_PROBLEM:
-                continue
-            out_of_step.append(ticker)
-            if reason in CONTRADICTIONS:
-                bad_now.add(ticker)
-                if ticker not in self._bad_now:
-                    self._problems[ticker] = now_ms
-        self._bad_now = bad_now
-        since = now_ms - t.window_ms
-        self._problems = {ticker: at for ticker, at in self._problems.items() if at > since}
-        return DesyncInputs(
-            at_ms=now_ms,
-            out_of_step=tuple(out_of_step),
-            markets=len(self._problems),
-            gaps=self._gaps.count(since),
-            mismatches=self._mismatches.count(since),
-        )
 
     def books(self) -> BooksInputs | None:
         if self._compared is None:
@@ -262,3 +220,26 @@ class AccountInputs:
         age_s = gate.clock.monotonic() - gate.state_read_at
         at_ms = now_ms - int(age_s * 1000) if age_s < 1e6 else None
         return ManualInputs(at_ms=at_ms, state=gate.state.value, reason=gate.state_reason)
+
+
+def account_inputs(
+    look: AccountInputs, money: NavTracker, present: Present | None, thresholds: Callable[[str], Any], now_ms: int
+) -> dict[str, Inputs | None]:
+    """Of every switch of the account what it judges now, by key; None where there is nothing to judge yet."""
+    return {
+        "K1": money.daily_loss(),
+        "K4": money.drawdown(),
+        "K5": look.api_errors(thresholds("K5"), now_ms),
+        "K6": look.feed(now_ms),
+        "K7": look.agreement.inputs(thresholds("K7"), now_ms),
+        "K10": look.books(),
+        "K11": look.fees(thresholds("K11"), now_ms),
+        "K12": look.clock(),
+        "K13": look.dead_man(now_ms),
+        "K14": money.floor(),
+        "K15": look.exchange(),
+        "K16": look.breaches(now_ms),
+        "K18": look.versions(present, now_ms),
+        "K19": look.restricted(present),
+        "KM": look.manual(now_ms),
+    }

@@ -19,7 +19,7 @@ from .blotter import WorkingOrder
 from .context import SessionContext
 from .gate import Gate
 from .incidents import Incidents
-from .switch_account import AccountInputs
+from .switch_account import AccountInputs, account_inputs
 from .switch_actions import Actions, ScopeKey
 from .switch_flow import StrategyFlow
 from .switch_flows import StrategyFlows
@@ -148,11 +148,11 @@ class Switchboard(Watch):
     def on_own_order_mismatch(self, text: str) -> None:
         """Halts at once: an order whose fate we got wrong is not looked at a second later."""
         now_ms = self._context.clock.now_ms()
-        self.account.mismatch(now_ms)
-        self._judge("K7", self._account_scope, self.account.desync(self._of("K7"), now_ms), now_ms)
+        self.account.agreement.mismatch(now_ms)
+        self._judge("K7", self._account_scope, self.account.agreement.inputs(self._of("K7"), now_ms), now_ms)
 
     def on_book_problem(self, ticker: Ticker) -> None:
-        self.account.book_problem(ticker, self._context.clock.now_ms())
+        self.account.agreement.book_problem(ticker, self._context.clock.now_ms())
 
     def on_bad_number(self, text: str, ticker: Ticker | None = None) -> None:
         now_ms = self._context.clock.now_ms()
@@ -173,24 +173,7 @@ class Switchboard(Watch):
         return (Scope.ACCOUNT, self._context.account.name)
 
     def _judge_account(self, now_ms: int) -> None:
-        look, of = self.account, self._of
-        inputs: dict[str, Inputs | None] = {
-            "K1": self.money.daily_loss(),
-            "K4": self.money.drawdown(),
-            "K5": look.api_errors(of("K5"), now_ms),
-            "K6": look.feed(now_ms),
-            "K7": look.desync(of("K7"), now_ms),
-            "K10": look.books(),
-            "K11": look.fees(of("K11"), now_ms),
-            "K12": look.clock(),
-            "K13": look.dead_man(now_ms),
-            "K14": self.money.floor(),
-            "K15": look.exchange(),
-            "K16": look.breaches(now_ms),
-            "K18": look.versions(self.lookup.present, now_ms),
-            "K19": look.restricted(self.lookup.present),
-            "KM": look.manual(now_ms),
-        }
+        inputs = account_inputs(self.account, self.money, self.lookup.present, self._of, now_ms)
         for key, found in inputs.items():
             self._judge(key, self._account_scope, found, now_ms)
 
