@@ -74,6 +74,6 @@ def _told(now: datetime) -> dict[str, OrderRow]:
 
 
 def _merged(row: OrderRow, told: OrderRow | None) -> OrderRow:
-    if told is None or not row.is_open:
+    if told is None:
         return row
     return replace(row, queue_ahead=told.queue_ahead, expires_at=told.expires_at or row.expires_at)

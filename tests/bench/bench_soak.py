@@ -75,21 +75,19 @@ class Verdict:
         )  # fmt: skip
 
     def figures(self) -> list[Figure]:
-        n, size = self.takes, f"{self.minutes:.0f} min, {self.markets} markets, {self.frames_per_s:.0f} frames/s"
+        size = f"{self.minutes:.0f} min, {self.markets} markets, {self.frames_per_s:.0f} frames/s"
+        seconds, calls = round(self.minutes * 60), self.takes
+        is_fast = self.frames_per_s >= self.wanted_per_s
+        rate = f"{self.frames_per_s:.0f} frames/s, asked {self.wanted_per_s:.0f}"
+        is_calm = not (self.own_429 or self.client_429)
         return [
-            Figure("G13", f"memory growth of the session ({size})", f"{self.growth:+.1%}",
-                   self.growth <= GROWTH_GOAL, round(self.minutes * 60)),
-            Figure("G13", "message rate against twice the recorded peak",
-                   f"{self.frames_per_s:.0f} of {self.wanted_per_s:.0f} frames/s",
-                   self.frames_per_s >= self.wanted_per_s, round(self.minutes * 60)),
-            Figure("G13", "stale flags", str(self.stale), not self.stale, round(self.minutes * 60)),
-            Figure("G19", "429s of our own pacing (exchange / client)", f"{self.own_429} / {self.client_429}",
-                   not (self.own_429 or self.client_429), n),
-            Figure("G19", "takes of trading that touched the reserve", "some" if self.reserve_spent else "0",
-                   not self.reserve_spent, n),
-            Figure("G11", "positions and cash after the soak", "exact" if self.tied_out else self.summary[:120],
-                   self.tied_out, self.fills),
-        ]  # fmt: skip
+            Figure("G13", "memory growth", f"{self.growth:+.1%} ({size})", self.growth <= GROWTH_GOAL, seconds),
+            Figure("G13", "message rate", rate, is_fast, seconds),
+            Figure("G13", "stale flags", str(self.stale), not self.stale, seconds),
+            Figure("G19", "429s (exchange / session)", f"{self.own_429} / {self.client_429}", is_calm, calls),
+            Figure("G19", "reserve spent by trading", str(self.reserve_spent), not self.reserve_spent, calls),
+            Figure("G11", "tied out after the soak", str(self.tied_out), self.tied_out, self.fills),
+        ]
 
 
 class Soak:
@@ -195,7 +193,8 @@ def report(verdict: Verdict) -> None:
     print(
         f"\n{v.minutes:.0f} minutes, {v.markets} markets, {v.frames_per_s:.0f} frames/s (asked: {v.wanted_per_s:.0f})\n"
         f"memory     {v.memory_mb[0]:.1f} -> {v.memory_mb[1]:.1f} MB from minute {v.from_minute:.1f} on: "
-        f"{v.growth:+.1%} (goal at most +{GROWTH_GOAL:.0%}); guardian {v.guardian_mb[0]:.1f} -> {v.guardian_mb[1]:.1f} MB\n"
+        f"{v.growth:+.1%} (goal at most +{GROWTH_GOAL:.0%})\n"
+        f"guardian   {v.guardian_mb[0]:.1f} -> {v.guardian_mb[1]:.1f} MB\n"
         f"429s       {v.own_429} counted by the exchange, {v.client_429} by the session (goal 0)\n"
         f"reserve    {'SPENT by trading' if v.reserve_spent else 'never spent by trading'} in {v.takes} takes; "
         f"token account lost {v.lost_token_account} times\n"

@@ -144,3 +144,13 @@ async def test_the_progress_of_a_stop_is_for_staff_only() -> None:
 async def test_a_stop_that_is_not_there_is_closed() -> None:
     _, socket = await kill_socket(99, await database_sync_to_async(make.user)("dave"))
     assert (await socket.receive_output())["type"] == "websocket.close"
+
+
+async def test_the_progress_ends_for_somebody_who_lost_the_right(topics: dict[str, Any]) -> None:
+    run = await database_sync_to_async(kill_run)()
+    dave = await database_sync_to_async(make.user)("dave")
+    _, socket = await kill_socket(run.pk, dave)
+    await socket.receive_from()
+    dave.is_staff = False
+    await database_sync_to_async(dave.save)()
+    assert (await socket.receive_output())["code"] == consumers.SIGNED_OUT

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.console.switch_lines import SwitchLine, switch_lines
 from apps.engine.switches.catalogue import SWITCHES
-from apps.risk.models import SwitchSetting, SwitchStatus
+from apps.risk.models import SwitchDrill, SwitchSetting, SwitchStatus
 from apps.risk.services.switches import switch_drills_run
 from tests import factories as make
 
@@ -103,17 +103,30 @@ def test_the_stored_stop_does_not_block_by_being_silent() -> None:
     assert not line("KM").blocks_arming
 
 
-def test_an_overdue_failed_or_missing_drill_blocks(viewer: Client) -> None:
+def test_an_overdue_drill_blocks_whatever_the_switch_says() -> None:
+    status(evaluated_at=NOW + timedelta(days=28))
+    assert not line(days=27).blocks_arming
+    assert line(days=28, seconds=1).state == "ok"
+    assert line(days=28, seconds=1).blocks_arming
+
+
+def test_one_that_was_never_drilled_or_failed_blocks_and_says_so(
+    viewer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     status()
-    assert not line(days=27).row.is_drill_due
-    assert line(days=29).row.is_drill_due
-    assert line(days=29).blocks_arming
-    make_bad = SwitchSetting.objects.create(key="K1", values={"trip_bps": -1}, updated_at=NOW)
+    SwitchDrill.objects.create(key="K1", at=NOW, passed=False, trip_detail="ok", control_detail="ok", by="cliff")
     row = row_of(switches_page(viewer), "K1")
-    assert "the stored thresholds cannot be used" in row
-    make_bad.delete()
-    status("K2", state="ok")
-    assert not line("K2").blocks_arming
+    assert '<span class="lamp stop">failed</span>' in row
+    assert "blocks arming" in row
+    monkeypatch.setattr("apps.risk.services.switches.drills_newest", dict)
+    row = row_of(switches_page(viewer), "K1")
+    assert '<span class="lamp stop">never drilled</span>' in row
+    assert "blocks arming" in row
+
+
+def test_thresholds_that_cannot_be_used_are_said(viewer: Client) -> None:
+    SwitchSetting.objects.create(key="K1", values={"trip_bps": -1}, updated_at=NOW)
+    assert "the stored thresholds cannot be used" in row_of(switches_page(viewer), "K1")
 
 
 def test_the_input_ages_by_its_own_bound_and_the_pace_of_storing() -> None:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from apps.engine.limits import INHERITED_RULES, NODE_RULES, Limit, LimitRule, RiskView, TradingState, check_intent, gate
+from apps.engine.limits import (
+    INHERITED_RULES,
+    NODE_RULES,
+    Limit,
+    LimitRule,
+    RiskLimits,
+    RiskView,
+    TradingState,
+    check_intent,
+    gate,
+)
 from apps.engine.types import OrderIntent, Side
 
-from .limit_setup import ACCOUNT, CATEGORY, DOLLAR, THEME, VIEW, intent, used, with_limits
+from .limit_setup import ACCOUNT, BASE, CATEGORY, DOLLAR, LIMITS, MARKET, THEME, VIEW, intent, used, with_limits
 
 ABSOLUTE = {
     LimitRule.TRADING_STATE: (intent(), replace(VIEW, trading_state=TradingState.HALTED)),
@@ -63,3 +74,30 @@ def test_a_limit_is_held_by_its_rule_alone(rule: LimitRule, monkeypatch: pytest.
 def _refuses_with(guard: object, order: OrderIntent, view: RiskView) -> LimitRule | None:
     refusal = guard(gate._Facts(order, with_limits(), view))  # type: ignore[operator]
     return None if refusal is None else refusal.rule
+
+
+@pytest.mark.parametrize("value", [5000.0, True, "5000"])
+def test_a_number_that_only_looks_like_one_is_refused_by_name(value: Any) -> None:
+    for name in ("price", "quantity"):
+        decision = check_intent(replace(intent(price=100, quantity=1), **{name: value}), LIMITS, VIEW)
+        assert (decision.allowed, decision.rule) == (False, LimitRule.INPUT_INVALID)
+        assert decision.reason.startswith(f"{name} is not an integer")
+
+
+def test_a_limit_without_a_value_is_missing_not_wrong() -> None:
+    limits = with_limits(Limit(LimitRule.MAX_CONTRACTS, ACCOUNT, None))  # type: ignore[arg-type]
+    assert check_intent(intent(), limits, VIEW).rule is LimitRule.INPUT_MISSING
+
+
+def test_the_tighter_of_two_limits_binds_in_either_order() -> None:
+    dollars = (Limit(LimitRule.MAX_ORDER_DOLLARS, MARKET, 2 * DOLLAR), Limit(LimitRule.MIN_PRICE, MARKET, 3000))
+    for limits in (RiskLimits((*BASE, *dollars)), RiskLimits((*dollars, *BASE))):
+        assert limits.inherited[LimitRule.MAX_ORDER_DOLLARS] == dollars[0]
+        assert limits.inherited[LimitRule.MIN_PRICE] == dollars[1]
+        assert check_intent(intent(price=2999, quantity=1), limits, VIEW).rule is LimitRule.MIN_PRICE
+
+
+def test_an_order_that_no_limit_measures_is_denied() -> None:
+    limits = RiskLimits(BASE)
+    object.__setattr__(limits, "measured", ())
+    assert check_intent(intent(), limits, VIEW).rule is LimitRule.INPUT_MISSING

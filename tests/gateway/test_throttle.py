@@ -152,3 +152,10 @@ def test_endpoints_the_venue_leaves_out_keep_their_known_price() -> None:
     table = cost_table(EndpointCosts(default_cost=12, endpoint_costs=()))
     assert table.cost("DELETE", API_PREFIX + BATCH) == 2
     assert table.cost("GET", API_PREFIX + "/markets") == 12
+
+
+def test_what_trading_could_never_pay_waits_for_ever(clock: FakeClock) -> None:
+    bucket = TokenBucket(100, 10, clock)
+    assert bucket.take(51) == float("inf")
+    assert bucket.take(50) == 0
+    assert bucket.take(51, priority=True) == pytest.approx(0.1)

@@ -19,7 +19,7 @@ from apps.risk.choices import Scope, State
 from apps.risk.models import NavDay, RestrictedMarket, Theme, TradingState
 from apps.risk.services.switches import NavRecord, drills_due, nav_day_newest, thresholds_in_force
 from apps.trading.choices import OrderStatus, ParameterStatus, SessionState
-from apps.trading.models import Account, Fill, Order, Position, Settlement, StrategyConfig, TradingSession
+from apps.trading.models import Account, Order, Position, Settlement, StrategyConfig, TradingSession
 
 from .switch_money import Mark
 
@@ -109,15 +109,11 @@ def _is_resumed(account: str) -> bool:
 
 
 def _stored_marks(account: Account) -> dict[Ticker, Mark]:
-    """The newest stored book of every market with an open position; without one, the price of its newest fill."""
+    """The newest stored book of every market with an open position."""
     marks: dict[Ticker, Mark] = {}
     for position in Position.objects.filter(account=account).exclude(quantity=0).select_related("market"):
         book = BookSnapshot.objects.filter(market=position.market_id).order_by("-received_at").first()
         if book is None or (book.best_bid is None and book.best_ask is None):
-            fill = Fill.objects.filter(account=account, market=position.market_id).order_by("-filled_at").first()
-            if fill is not None:
-                price = price_from_decimal(fill.price)
-                marks[position.market.ticker] = Mark(price, price, int(fill.filled_at.timestamp() * 1000))
             continue
         bid = 0 if book.best_bid is None else price_from_decimal(book.best_bid)
         ask = ONE_DOLLAR if book.best_ask is None else price_from_decimal(book.best_ask)
