@@ -70,6 +70,10 @@ class BookRegistry:
     def sids(self) -> tuple[int, ...]:
         return tuple(self._subscriptions)
 
+    def sid_of(self, ticker: Ticker) -> int | None:
+        """The subscription that feeds a market's book, None while there is none."""
+        return self._owner.get(ticker)
+
     def last_seq(self, sid: int) -> int:
         """Last sequence number seen on a sid, 0 before the first."""
         found = self._subscriptions.get(sid)

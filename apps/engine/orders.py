@@ -92,6 +92,9 @@ class TrackedOrder(AmendableOrder):
         All filled leads to `filled` once the fills are counted; nothing remaining with less than all filled is an
         immediate order that ended, hence `canceled`. Raises `InvalidTransition`, `BadNumber`.
         """
+        if self.superseded:
+            # The answer may be older than an amend that the private feed has told of first.
+            remaining = min(remaining, max(self.quantity - filled, 0))
         self._check_amounts(filled, remaining)
         self._identify(order_id)
         changed = self.apply(OrderEventKind.ACCEPT)
@@ -150,13 +153,15 @@ class TrackedOrder(AmendableOrder):
     def apply_cancel(self, reduced_by: Quantity | None = None, reason: str | None = None) -> bool:
         """The venue took the order off the book; `reduced_by` is what still rested.
 
-        What it says was neither left nor yet counted as filled becomes `missing_fills`.
+        What it says was neither left nor yet counted as filled becomes `missing_fills`. With an amend under way it
+        may have been canceled before or after it: then the smaller total counts, and no fill is made up.
         """
         if reduced_by is not None:
             self._check_amounts(0, reduced_by)
         changed = self.apply(OrderEventKind.CANCEL, reason)
         if reduced_by is not None:
-            self._report(self.quantity - reduced_by)
+            total = self.quantity if self.amending is None else min(self.quantity, self.amending.quantity)
+            self._report(max(total - reduced_by, 0))
         return changed
 
     def apply_venue_state(

@@ -10,13 +10,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -33,12 +30,16 @@ from apps.gateway.clock import SystemClock
 from apps.risk.blocks import HASH, Block, block_write_file, block_write_redis
 from apps.risk.guardian.connection import connection_open
 from deploy.launcher.network import LOOPBACK, answers, free_port
-from tests.risk.guardian.stand import ROOT, Stand, open_groups, rest_orders, standing
+from tests.bench.figures import Figure
+from tests.risk.guardian.stand import Stand, open_groups, rest_orders, standing
+
+from .parts import begin, leave_figures, manage, outside, running, says, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 ORDERS, GROUPS = 60, 3
 NO_REDIS = f"redis://{LOOPBACK}:1/0"
 AT_ONCE = 3
+PLATFORM = "platform"
 TRIP = (
     "from django.utils import timezone; from apps.risk.services import kill_switch_trip;"
     "kill_switch_trip(scope='global', reason='drill', actor=None, actor_label='switch:K8', now=timezone.now())"
@@ -76,11 +77,10 @@ class Ground:
         path.mkdir(exist_ok=True)
         return path
 
-    def environment(self, key: str, *, has_redis: bool, has_database: bool) -> dict[str, str]:
+    def environment(self, key: str, *, has_redis: bool = True, has_database: bool = True) -> dict[str, str]:
         """For one process on one account; with the database of its own, or with one that refuses."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("KALSHI", "DJANGO"))}
         database = f"sqlite:///{self.database(key)}" if has_database else f"postgres://nobody@{LOOPBACK}:1/none"
-        return kept | self.stand.environment(key) | {
+        return outside() | self.stand.environment(key) | {
             "DJANGO_SETTINGS_MODULE": "kalshiops.settings",
             "KALSHIOPS_RUN_DIR": str(self.run_dir(key)),
             "REDIS_URL": self.redis_address if has_redis else NO_REDIS,
@@ -101,11 +101,9 @@ def ground(tmp_path_factory: pytest.TempPathFactory, redis_address: str) -> Iter
     keys = ["guarded", *(down.key for down in COMBINATIONS), *WAYS]
     with standing(folder, keys=keys, markets=5) as stand:
         made = Ground(stand, folder, redis_address)
-        migrate = subprocess.Popen(
-            manage("migrate", "--noinput", "--verbosity", "0"),
-            env=made.environment("template", has_redis=False, has_database=False)
-            | {"DATABASE_URL": f"sqlite:///{folder / 'template.sqlite3'}"},
-        )
+        template = {"DATABASE_URL": f"sqlite:///{folder / 'template.sqlite3'}"}
+        environment = made.environment("template", has_database=False) | template
+        migrate = begin(manage("migrate", "--noinput", "--verbosity", "0"), environment, folder / "migrate.log")
         yield from _with_books(made, keys[1:], migrate)
 
 
@@ -130,15 +128,11 @@ def _with_books(made: Ground, keys: list[str], migrate: subprocess.Popen[bytes])
     yield made
 
 
-def manage(*arguments: str) -> list[str]:
-    return [sys.executable, str(ROOT / "manage.py"), *arguments]
-
-
 @contextmanager
 def worker(ground: Ground) -> Iterator[None]:
     """A Celery worker of the queues that a stop once depended on."""
     command = [sys.executable, "-m", "celery", "-A", "kalshiops", "worker", "-P", "solo", "-Q", "default", "-l", "INFO"]
-    with process(ground, "worker", command, lambda log: "ready." in log.read_text()):
+    with running(command, ground.environment(PLATFORM), ground.folder / "worker.log", says("ready.")):
         yield
 
 
@@ -146,36 +140,12 @@ def worker(ground: Ground) -> Iterator[None]:
 def web(ground: Ground) -> Iterator[None]:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "kalshiops.asgi:application", "--port", str(port), "--lifespan", "off"]
-    with process(ground, "web", command, lambda _: answers(port, "/admin/login/")):
+
+    def is_ready(_: Path) -> bool:
+        return answers(port, "/admin/login/")
+
+    with running(command, ground.environment(PLATFORM), ground.folder / "web.log", is_ready):
         yield
-
-
-@contextmanager
-def process(ground: Ground, name: str, command: list[str], is_ready: Any, key: str = "platform") -> Iterator[Path]:
-    environment = ground.environment(key, has_redis=True, has_database=True)
-    with running(command, environment, ground.folder / f"{name}.log", is_ready) as log:
-        yield log
-
-
-@contextmanager
-def running(command: list[str], environment: dict[str, str], log: Path, is_ready: Any) -> Iterator[Path]:
-    with log.open("wb") as output:
-        started = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        wait_until(lambda: started.poll() is not None or is_ready(log))
-        assert started.poll() is None, log.read_text()
-        yield log
-    finally:
-        started.send_signal(signal.SIGTERM)
-        code = started.wait(20)
-    assert code in (0, -signal.SIGTERM), log.read_text()
-
-
-def wait_until(is_so: Any, limit_s: float = 40.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def kill(ground: Ground, down: Down) -> dict[str, Any]:
@@ -222,6 +192,8 @@ def test_command_proves_zero_whatever_is_down(ground: Ground) -> None:
     }
     with Redis.from_url(ground.redis_address) as client:
         assert client.hexists(HASH, "global:")
+    of = f"{len(found)} of {len(COMBINATIONS)}"
+    leave_figures("kill_combinations", [Figure("G4", "combinations down: zero proved", of, True, len(found))])
 
 
 def test_guardian_proves_zero_by_each_way_in_alone(ground: Ground, settings: Any) -> None:
@@ -229,12 +201,14 @@ def test_guardian_proves_zero_by_each_way_in_alone(ground: Ground, settings: Any
         client.flushall()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(lambda way: guarded(ground, way, settings), WAYS))
+    of = f"{len(WAYS)} of {len(WAYS)}"
+    leave_figures("kill_ways_in", [Figure("G4", "guardian's ways in, each alone: zero proved", of, True, len(WAYS))])
 
 
 def guarded(ground: Ground, way: str, settings: Any) -> None:
     environment = ground.environment(way, has_redis=way == "redis", has_database=way == "database")
     log = ground.folder / f"guardian-{way}.log"
-    with running(manage("run_guardian"), environment, log, lambda log: "guardian watches" in log.read_text()):
+    with running(manage("run_guardian"), environment, log, says("guardian watches")):
         assert ground.stand.stats(way)["resting"] == ORDERS
         block = Block("global", "", "drill", "craig", datetime.now(UTC), f"press-{way}", "page")
         if way == "database":

@@ -13,9 +13,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +37,17 @@ _DROPPED = ("DATABASE_URL", "REDIS_URL", "KALSHI_KILL_KEY_ID", "KALSHI_KILL_PRIV
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`rate`: book events per second over all markets. `tier`: the account's at the exchange."""
+    """`rate`: book events per second over all markets. `tier`: the account's at the exchange.
+
+    `thresholds` of switches that differ from the catalogue's, by key and name.
+    """
 
     markets: int = 1_000
     rate: float = 500.0
     tier: str = "advanced"
     is_postgres: bool = True
     round_trip_ms: float = 0.0
+    thresholds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -127,7 +131,7 @@ def standing(wanted: Wanted) -> Iterator[Platform]:
             environment["DATABASE_URL"] = stack.enter_context(postgres.cluster(supervisor))
         platform = Platform(supervisor, environment, folder, port)
         platform.manage("migrate", "--verbosity", "0")
-        _prepared(platform, wanted.markets)
+        _prepared(platform, wanted)
         platform.manage("switch_drill")
         yield platform
 
@@ -155,11 +159,21 @@ def _exchange(wanted: Wanted, port: int, public: Path) -> list[str]:
     return [*command, "--latency-ms", str(wanted.round_trip_ms)]
 
 
-def _prepared(platform: Platform, markets: int) -> None:
-    command = [sys.executable, __file__, str(markets)]
+def _prepared(platform: Platform, wanted: Wanted) -> None:
+    thresholds = {key: dict(values) for key, values in wanted.thresholds.items()}
+    command = [sys.executable, __file__, str(wanted.markets), json.dumps(thresholds)]
     done = subprocess.run(command, cwd=ROOT, env=platform.environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-3000:])
+
+
+def _set_thresholds(thresholds: Mapping[str, Mapping[str, int]]) -> None:
+    from django.utils import timezone
+
+    from apps.risk.models import SwitchSetting
+
+    for key, values in thresholds.items():
+        SwitchSetting.objects.create(key=key, values=values, updated_at=timezone.now())
 
 
 async def _arm(markets: int) -> None:
@@ -178,3 +192,4 @@ if __name__ == "__main__":
 
     django.setup()
     asyncio.run(_arm(int(sys.argv[1])))
+    _set_thresholds(json.loads(sys.argv[2]))

@@ -11,6 +11,7 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
+from apps.trading.models import OrderRequest
 from tests import factories as make
 
 from . import payload
@@ -116,10 +117,17 @@ def test_a_denial_without_numbers_shows_what_it_has(viewer: Client) -> None:
     assert facts(order_page(viewer, "no-1")) == ["Trading is not active", "—", "—", "—"]
 
 
-def test_an_order_without_a_strategy_says_so(viewer: Client) -> None:
+def test_an_order_by_hand_says_who_asked_for_it_and_why(viewer: Client) -> None:
     order = resting(mode="manual")
     order.config = order.parameters = None
     order.save()
+    OrderRequest.objects.create(
+        account=order.account, market=order.market, side="bid", price="0.57", quantity="10", reason="closing the gap",
+        time_in_force="good_till_canceled", no_inside_information=True, requested_by=make.user("scalper"),
+        requested_at=NOW, order=order,
+    )  # fmt: skip
     html = order_page(viewer, "own-1")
+    assert "scalper asked for it" in html
+    assert "closing the gap" in html
     assert "none: by hand or by plan" in html
     assert "Placed by a person" in html

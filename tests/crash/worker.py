@@ -35,8 +35,8 @@ from .steps import CrashJournal, CrashVenue, Steps
 LEASE_S = 60.0
 CHANGED: dict[str, float] = {
     "POLL_S": 0.05, "RELOAD_S": 0.2, "TIMER_S": 0.02, "RECONCILE_S": 0.15, "SCREEN_S": 5.0, "STOP_PAUSE_S": 0.05,
-    "STOP_POLL_S": 0.01, "LEASE_SECONDS": LEASE_S, "READ_LAG_MS": 60, "UNKNOWN_AFTER_MS": 300, "PATIENCE_MS": 50,
-    "REJECTION_PAUSE_MS": 50,
+    "STOP_POLL_S": 0.01, "LEASE_SECONDS": LEASE_S, "READ_LAG_MS": 60, "UNKNOWN_AFTER_MS": 300,
+    "DISOWNED_AFTER_MS": 300, "PATIENCE_MS": 50, "REJECTION_PAUSE_MS": 50,
 }  # fmt: skip
 TIMES = "times.json"
 SAFE_STATES = (SessionState.RUNNING, SessionState.PAUSED, SessionState.STOPPING)

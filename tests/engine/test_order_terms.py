@@ -97,3 +97,19 @@ def test_a_record_settles_the_amend_whose_answer_was_lost() -> None:
     order.apply_venue_state("resting", 0, 500, price=4_900, expires_at_s=155)
     assert order.terms == Terms(4_900, 500, 155)
     assert order.amending is None
+
+
+def test_the_answer_to_the_create_may_come_after_an_amend() -> None:
+    order = resting()
+    order.request_amend(Terms(5_000, 400, 155))
+    order.apply_amend(0)
+    order.apply_ack("v-1", 0, 1_000)
+    assert (order.order_id, order.remaining, order.status) == ("v-1", 400, OrderStatus.ACCEPTED)
+
+
+@pytest.mark.parametrize(("reduced_by", "missing"), [(400, 0), (1_000, 0), (300, 100)])
+def test_a_cancel_that_met_an_amend_makes_no_fill_up(reduced_by: int, missing: int) -> None:
+    order = resting()
+    order.request_amend(Terms(5_000, 400, 155))
+    order.apply_cancel(reduced_by)
+    assert (order.missing_fills, order.remaining) == (missing, 0)

@@ -264,7 +264,7 @@ async def test_an_order_that_arrives_after_it_was_given_up_is_taken_off() -> Non
         await stage.until(lambda: len(stage.venue.sent) == 2, "both sent")
         lost = stage.venue.sent[0]
         for _ in range(3):
-            await pass_time(stage, 2)
+            await pass_time(stage, 5)
             await stage.session.trader.reconciler.resolve_undecided()
         assert stage.session.context.blotter.find(client_order_id=lost.client_order_id).tracked.status == "rejected"  # type: ignore[union-attr]
         await stage.until(lambda: len(stage.venue.resting) == 2, "quoted anew")
@@ -275,3 +275,20 @@ async def test_an_order_that_arrives_after_it_was_given_up_is_taken_off() -> Non
         await stage.session.trader.requests.settle()
         assert "v-late" in stage.venue.canceled
         assert "v-late" not in stage.venue.resting
+
+
+async def test_a_book_that_went_wrong_unseen_is_found_by_a_snapshot_and_put_right() -> None:
+    account = await query(arrange)()
+    async with running(account) as stage:
+        await quoting(stage)
+        await stage.session.trader.desks.compare()
+        assert stage.socket.resyncs[-1] == (1, (TICKER,))
+        await stage.book(BIDS, ASKS)
+        assert await SystemEvent.objects.filter(code="BOOK_DIFFERS").acount() == 0
+        book = stage.session.context.books.book(TICKER)
+        assert book is not None
+        book.apply_delta(Side.BID, 5500, 100)
+        await stage.book(BIDS, ASKS)
+        assert book.levels(Side.BID) == BIDS
+        await stage.until(lambda: stage.session.context.journal.backlog == 0, "stored")
+    assert await SystemEvent.objects.filter(code="BOOK_DIFFERS").acount() == 1

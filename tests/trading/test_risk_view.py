@@ -196,7 +196,7 @@ def test_an_order_is_a_share_of_what_others_show(side: Side, price: int, quantit
     stage = Stage(Limit(LimitRule.MAX_DEPTH_SHARE, ACCOUNT, 500_000))
     desk = stage.desk()
     stage.book("KXA", [(5600, 2000), (5500, 1000)], [(6000, 1000)])
-    desk.shown["own"] = Shown(Side.BID, 5600, 1000)
+    desk.shown["own", 5600] = Shown(Side.BID, 5600, 1000)
     assert stage.judge(desk, side, price, quantity).allowed is allowed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.db import OperationalError
 
 from apps.core.leases import LeaseLost
 from apps.engine.limits import TradingState
-from apps.engine.ports import VenuePosition
+from apps.engine.ports import OrderAck, VenuePosition
 from apps.engine.strategies.base import Decision, Quote, QuoteReason
 from apps.engine.types import OrderIntent, Side
 from apps.gateway.clock import SystemClock
@@ -266,6 +267,29 @@ async def test_one_look_without_a_record_proves_nothing() -> None:
         for _ in range(3):
             await stage.session.trader.reconciler.resolve_undecided()
         assert {order.tracked.status for order in blotter} == {"rejected"}
+
+
+async def test_an_order_whose_request_is_still_under_way_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = await query(arrange)()
+    async with running(account) as stage:
+        arrives = asyncio.Event()
+        submit = stage.venue.submit
+
+        async def late(intent: OrderIntent) -> OrderAck:
+            await arrives.wait()
+            return await submit(intent)
+
+        monkeypatch.setattr(stage.venue, "submit", late)
+        await stage.book(BIDS, ASKS)
+        blotter = stage.session.context.blotter
+        await stage.until(lambda: len(blotter.open_orders()) == 2 and all(o.pk for o in blotter), "both stored")
+        stage.clock.ms += 30_000
+        for _ in range(4):
+            await stage.session.trader.reconciler.resolve_undecided()
+        assert {order.tracked.status for order in blotter} == {"submitted"}
+        arrives.set()
+        await stage.session.trader.requests.settle()
+        assert {order.tracked.status for order in blotter} == {"accepted"}
 
 
 def test_an_account_of_another_environment_gets_no_venue() -> None:

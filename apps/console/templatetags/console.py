@@ -141,7 +141,9 @@ def detail_value(value: Any, name: str) -> str:
         return utc_ms(datetime.fromtimestamp(value / 1000, UTC))
     if name == LEASE_UNTIL and isinstance(value, int):
         return utc(datetime.fromtimestamp(value, UTC))
-    return words.in_words(value) if name in ("outcome", "reason", "rule") and isinstance(value, str) else str(value)
+    if name == "rule":
+        return words.RULES.get(str(value)) or words.in_words(str(value)).lower()
+    return words.in_words(value) if name in ("outcome", "reason") and isinstance(value, str) else str(value)
 
 
 @register.filter

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from apps.console.forms import OrderFilterForm
 from apps.console.http import StaffRequest, before_key, console_page, is_fragment, page
 from apps.console.order_lines import amends_of, denial_of, with_live
-from apps.trading.models import Order
+from apps.trading.models import Order, OrderRequest
 from apps.trading.selectors import Page, account_default, fill_list, order_get, order_list
 
 
@@ -40,6 +40,9 @@ def order(request: StaffRequest, client_order_id: str) -> HttpResponse:
         "detail": replace(detail, order=row),
         "denial": denial_of(detail),
         "amends": amends_of(detail),
+        "asked": OrderRequest.objects.filter(order__client_order_id=client_order_id)
+        .select_related("requested_by")
+        .first(),
     }
     return page(request, "console/order.html", context)
 

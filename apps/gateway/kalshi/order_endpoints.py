@@ -80,7 +80,8 @@ class OrderEndpoints(RestTransport):
 
     async def create_order(self, intent: OrderIntent, *, exchange_index: int | None = None) -> OrderAck:
         body = create_body(intent, exchange_index=exchange_index)
-        reply = await self.call(p.OrderReply, Call("POST", ORDERS, body=body, shard=exchange_index or 0))
+        call = Call("POST", ORDERS, body=body, shard=exchange_index or 0, orders_in=(intent.ticker,))
+        reply = await self.call(p.OrderReply, call)
         if not reply.client_order_id:
             raise IdentityMismatch(
                 f"create of {intent.client_order_id}: the reply does not say which order it is about"
@@ -102,7 +103,10 @@ class OrderEndpoints(RestTransport):
 
     async def amend_order(self, change: OrderChange) -> AmendAck:
         """Price changes and increases lose the queue place; the amended order may cross and fill."""
-        call = Call("POST", ONE_ORDER + "/amend", {"order_id": change.order_id}, body=amend_body(change))
+        call = Call(
+            "POST", ONE_ORDER + "/amend", {"order_id": change.order_id}, body=amend_body(change),
+            orders_in=(change.ticker,),
+        )  # fmt: skip
         reply = await self.call(p.AmendReply, call)
         must_match("amend", change.order_id, reply.order_id)
         if change.client_order_id:
@@ -128,7 +132,8 @@ class OrderEndpoints(RestTransport):
         if not intents:
             return []
         body = {"orders": [create_body(intent) for intent in intents]}
-        call = Call("POST", BATCH, body=body, items=len(intents))
+        tickers = tuple({intent.ticker: None for intent in intents})
+        call = Call("POST", BATCH, body=body, items=len(intents), orders_in=tickers)
         return batch_replies.created(intents, (await self.call(b.BatchCreateReply, call)).orders)
 
     async def cancel_orders(self, orders: Sequence[tuple[str, Ticker]]) -> list[CancelAck | GatewayError]:

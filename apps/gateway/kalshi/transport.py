@@ -7,8 +7,9 @@ answer is `OutcomeUnknown`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, TypeVar
@@ -17,6 +18,7 @@ from urllib.parse import quote, urlencode
 import httpx2
 import msgspec
 
+from apps.engine.types import Ticker
 from apps.gateway.clock import Clock
 from apps.gateway.errors import (
     AuthenticationFailed,
@@ -62,7 +64,8 @@ class Call:
     """One REST call. `template` names the path with `:param` for its cost; `items` multiplies it (batches).
 
     `shard` above 0 is a single write addressed to that shard, which bills the shard's own bucket.
-    `reads_5xx`: the body is wanted even with a 5xx (exchange status during an outage).
+    `reads_5xx`: the body is wanted even with a 5xx (exchange status during an outage). `orders_in`: markets in which
+    it places or changes orders, hence `may_send` is asked once more right before it leaves.
     """
 
     method: str
@@ -74,6 +77,7 @@ class Call:
     priority: bool = False
     shard: int = 0
     reads_5xx: bool = False
+    orders_in: tuple[Ticker, ...] = ()
 
     @property
     def is_write(self) -> bool:
@@ -101,7 +105,8 @@ def query_pairs(params: Params) -> list[tuple[str, str]]:
 
 # The pool looks at every connection for every request: a hundred of them cost 0.5 ms per order, these almost nothing,
 # and carry more requests than any tier's tokens allow.
-POOL = httpx2.Limits(max_connections=16, max_keepalive_connections=16, keepalive_expiry=60)
+CONNECTIONS = 16
+POOL = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=60)
 
 
 class RestTransport:
@@ -131,6 +136,10 @@ class RestTransport:
         self.refused_rows: Counter[str] = Counter()
         self.rate_limited = 0
         self.on_outcome: Callable[[bool], None] | None = None
+        # Why no order may leave for these markets now, or None. What waits for tokens or a connection is asked last.
+        self.may_send: Callable[[Sequence[Ticker]], str | None] | None = None
+        # As many turns as the pool has connections, so that nothing waits behind that last question.
+        self._turns = asyncio.Semaphore(CONNECTIONS) if client is None else contextlib.nullcontext()
         self._server_clock = ServerClock()
 
     @property
@@ -189,15 +198,22 @@ class RestTransport:
         request = self._build(call)
         cost = self.budget.costs.cost(call.method, API_PREFIX + call.template) * call.items
         await self.budget.acquire(cost, write=call.is_write, priority=call.priority, shard=call.shard)
-        self._sign(request)
-        try:
-            result = self._read(kind, call, await self._send(request, call))
-        except GatewayError as e:
-            # A clear refusal shows a working exchange; the error rate counts what does not.
-            self._note(isinstance(e, VenueRejected) and not isinstance(e, AuthenticationFailed))
-            raise
+        async with self._turns:
+            self._check_may_send(call)
+            self._sign(request)
+            try:
+                result = self._read(kind, call, await self._send(request, call))
+            except GatewayError as e:
+                # A clear refusal shows a working exchange; the error rate counts what does not.
+                self._note(isinstance(e, VenueRejected) and not isinstance(e, AuthenticationFailed))
+                raise
         self._note(True)
         return result
+
+    def _check_may_send(self, call: Call) -> None:
+        """Raises `RequestRefused` for orders that may not leave any more."""
+        if call.orders_in and self.may_send is not None and (why := self.may_send(call.orders_in)) is not None:
+            raise RequestRefused(why)
 
     def _note(self, is_success: bool) -> None:
         if self.on_outcome is not None:

@@ -162,9 +162,13 @@ def _holds(world: World, *keys: str) -> bool:
 def _check_alive(world: World) -> list[str]:
     """After the calm a session must be trading again, unless trading stands stopped, by people or by a switch."""
     is_stopped = TradingState.objects.exclude(state=State.ACTIVE).exists() or bool(blocks_read_files())
-    closed = world.sessions[-1][1].context.gate.closed_because()
+    context = world.sessions[-1][1].context
+    closed = context.gate.closed_because()
     if closed is not None and not is_stopped and not _holds(world, *SLOW_SWITCHES):
         return [f"nothing may be sent after the calm: {closed}"]
+    unseen = [o.client_order_id for t in context.desks for o in context.blotter.unseen(t)]
+    if unseen:
+        return [f"fills of {', '.join(unseen)} are waited for that never happened"]
     if is_stopped and TradingState.objects.filter(state=State.HALTED).exists() and world.account.resting:
         return [f"{len(world.account.resting)} orders rest while trading is halted"]
     return []

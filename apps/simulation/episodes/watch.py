@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from apps.engine.portfolio import worst_case_cost
-from apps.engine.types import Money
+from apps.engine.types import Money, Price, Quantity
 from apps.simulation.exchange.accounts import Account, Holding
 from apps.simulation.exchange.markets import Market
 from apps.simulation.exchange.orders import ExchangeFill, Order, OrderStatus, Trade
@@ -31,7 +31,8 @@ class Watch(Publisher):
         self._inner = inner
         self._clock = clock
         self._rules = rules
-        self._seen: set[str] = set()
+        self._seen: dict[str, tuple[Price, Quantity]] = {}
+        self._amended_s: dict[str, float] = {}
         self.sent_s: dict[str, float] = {}
         self.problems: list[str] = []
 
@@ -42,11 +43,14 @@ class Watch(Publisher):
 
     def on_send(self, method: str, path: str, body: bytes) -> None:
         """A request leaves one of our processes."""
-        if method != "POST" or not path.startswith(ORDERS_PATH) or path.endswith(("/amend", "/decrease")):
+        if method != "POST" or not path.startswith(ORDERS_PATH) or path.endswith("/decrease"):
             return
-        content = msgspec.json.decode(body)
+        now_s, content = self._clock.seconds(), msgspec.json.decode(body)
+        if path.endswith("/amend"):
+            self._on_amend(path.split("/")[-2], now_s)
+            return
         for item in content.get("orders", [content]):
-            name, now_s = item["client_order_id"], self._clock.seconds()
+            name = item["client_order_id"]
             if name in self.sent_s:
                 self.problem(f"order {name} was sent twice")
             self.sent_s[name] = now_s
@@ -54,13 +58,35 @@ class Watch(Publisher):
             if halted_s is not None and halted_s > HALT_GRACE_S:
                 self.problem(f"order {name} left {halted_s:.3f} s after a halt")
 
+    def _on_amend(self, order_id: str, now_s: float) -> None:
+        self._amended_s[order_id] = now_s
+        halted_s = self._rules.halted_for(now_s)
+        if halted_s is not None and halted_s > HALT_GRACE_S:
+            self.problem(f"an amend of {order_id} left {halted_s:.3f} s after a halt")
+
     # what the exchange says
 
     def order_changed(self, account: Account, order: Order) -> None:
         self._inner.order_changed(account, order)
-        if order.order_id not in self._seen:
-            self._seen.add(order.order_id)
+        before, now = self._seen.get(order.order_id), (order.price, order.initial)
+        self._seen[order.order_id] = now
+        if before is None:
             self._judge(account, order)
+        elif before != now:
+            self._judge_amend(order, before)
+
+    def _judge_amend(self, order: Order, before: tuple[Price, Quantity]) -> None:
+        """An amend never adds risk: no price closer to the other side, no larger total, none outside the band."""
+        name, (price, total) = order.client_order_id, before
+        if (order.price - price) * order.side.sign > 0 or order.initial > total:
+            self.problem(f"amend of {name} from {total} at {price} to {order.initial} at {order.price} adds risk")
+        sent_s = self._amended_s.get(order.order_id)
+        if sent_s is None:
+            self.problem(f"order {name} was amended by nobody")
+            return
+        allowed = self._rules.loosest(sent_s - RELOAD_GRACE_S, sent_s)
+        if not allowed.min_price <= order.price <= allowed.max_price:
+            self.problem(f"order {name} was amended to {order.price}, outside the price band")
 
     def _judge(self, account: Account, order: Order) -> None:
         """A new order of ours at the exchange."""

@@ -46,6 +46,7 @@ class Desks:
         self._groups = groups
         self._on_paths = on_paths
         self._socket = socket
+        self._compared = 0
         self._wanted: Channels | None = None
         self._fingerprint: tuple[object, ...] | None = None
 
@@ -126,12 +127,21 @@ class Desks:
         except NotConnected:
             log.info("socket not connected; subscriptions are made again with the connection")
 
+    async def compare(self) -> None:
+        """Asks for a snapshot of the next market whose book is good, to be held against it (`FeedHandler`)."""
+        context = self._context
+        good = [ticker for ticker in context.desks if context.books.unquotable_reason(ticker) is None]
+        if good:
+            ticker = good[self._compared % len(good)]
+            self._compared += 1
+            sid = context.books.sid_of(ticker)
+            if sid is not None:
+                await self._send(self._socket.resync(sid, [ticker]))
+
     async def resync(self) -> None:
         """Asks for new snapshots of every book that is out of step."""
         for sid in self._context.books.sids:
             stale = self._context.books.needs_resync(sid)
-            for ticker in stale:
-                self._context.watch.on_book_problem(ticker)
             if stale:
                 await self._send(self._socket.resync(sid, stale))
 

@@ -47,7 +47,8 @@ class Placing:
         """An allowed order: from now on it counts as resting."""
         tracked = TrackedOrder.of(intent)
         tracked.apply(OrderEventKind.SUBMIT)
-        order = WorkingOrder(tracked, 0, fee_rule, self._context.clock.now_ms(), reason, mode=mode)
+        now_ms = self._context.clock.now_ms()
+        order = WorkingOrder(tracked, 0, fee_rule, now_ms, reason, changed_ms=now_ms, mode=mode)
         self._context.blotter.add(order)
         return order
 

@@ -36,8 +36,11 @@ MANY, CANCELS = 20, 20
 CANCEL_TRIES, CANCEL_PAUSE_S = 20, 0.25
 # Undecided orders up to which each is looked up by itself.
 FEW = 5
-# An order the venue does not know after this many looks and this long was never accepted.
-UNKNOWN_TRIES, UNKNOWN_AFTER_MS = 3, 5_000
+# An order without an answer is looked up after this long.
+UNKNOWN_AFTER_MS = 5_000
+# One the venue does not know after this many looks was never accepted, and after this long no request of it can still
+# be on its way: ours give up after ten seconds.
+UNKNOWN_TRIES, DISOWNED_AFTER_MS = 3, 12_000
 # A difference that stands through so many comparisons is one, however much is moving.
 STANDS = 6
 # A private frame that has not come by then will not come.
@@ -168,9 +171,11 @@ class Reconciler:
             if tracked.status is OrderStatus.PENDING_CANCEL and record.status == "resting":
                 self._requests.note(order, OrderEventKind.LOSE, EventSource.REST, outcome="cancel had no effect")
             return
+        if self._requests.is_sending(order):
+            return
         order.resolve_tries += 1
         age_ms = self._context.clock.now_ms() - order.created_ms
-        if order.resolve_tries < UNKNOWN_TRIES or age_ms < UNKNOWN_AFTER_MS:
+        if order.resolve_tries < UNKNOWN_TRIES or age_ms < DISOWNED_AFTER_MS:
             return
         if tracked.status is not OrderStatus.UNKNOWN:
             self._requests.note(order, OrderEventKind.LOSE, EventSource.REST, outcome="no answer")

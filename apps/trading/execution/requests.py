@@ -35,6 +35,7 @@ class OrderRequests:
         self._context = context
         self._on_group_triggered = on_group_triggered
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sending: set[str] = set()
 
     def cancel(self, order: WorkingOrder, why: str) -> None:
         """Asks the venue to take an order off; does nothing for one without a venue id or already on its way out."""
@@ -126,15 +127,22 @@ class OrderRequests:
             self.note(order, OrderEventKind.CANCEL, EventSource.OWN, outcome=f"not sent: {closed}")
         return closed is None
 
+    def is_sending(self, order: WorkingOrder) -> bool:
+        """Whether its create has no answer yet, not even a timeout: it may still arrive."""
+        return order.client_order_id in self._sending
+
     async def _ask(self, orders: Sequence[tuple[WorkingOrder, OrderIntent]]) -> Sequence[OrderAck | Exception]:
         """One answer per order; an error of the whole request is the answer to each."""
-        venue = self._context.venue
+        venue, names = self._context.venue, {intent.client_order_id for _, intent in orders}
+        self._sending |= names
         try:
             if len(orders) == 1:
                 return [await venue.submit(orders[0][1])]
             return await venue.submit_many([intent for _, intent in orders])
         except GatewayError as error:
             return [error] * len(orders)
+        finally:
+            self._sending -= names
 
     def _answered(self, order: WorkingOrder, intent: OrderIntent, reply: OrderAck | Exception) -> None:
         """1. accepted  2. unknown, to be looked up  3. nothing there to kill  4. rejected  5. provably not executed."""

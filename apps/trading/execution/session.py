@@ -50,6 +50,8 @@ POLL_S = 0.25
 RELOAD_S = 1.0
 TIMER_S = 0.1
 RESOLVE_S = 1.0
+# A book that went wrong unseen is found by a snapshot of one market at a time; it costs no tokens.
+COMPARE_S = 2.0
 SCREEN_S = 0.5
 REQUESTS_S = 1.0
 STOP_TRIES = 20
@@ -173,6 +175,7 @@ class Session:
             asyncio.create_task(_every(BEAT_S, self.upkeep.beat), name="heartbeat"),
             asyncio.create_task(_every(POLL_S, self.upkeep.poll), name="poll"),
             asyncio.create_task(self._hear_stops(), name="stops"),
+            asyncio.create_task(_every(COMPARE_S, self.trader.desks.compare), name="compare"),
             asyncio.create_task(_every(RELOAD_S, self.trader.desks.reload), name="reload"),
             asyncio.create_task(_every(TIMER_S, self.trader.tick), name="timer"),
             asyncio.create_task(_every(SCREEN_S, self.show.publish), name="screen"),

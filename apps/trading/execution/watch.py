@@ -29,4 +29,4 @@ class Watch:
         """An order was refused because its market is on the restricted list."""
 
     def on_book_problem(self, ticker: Ticker) -> None:
-        """A market's book contradicts itself or missed a change, and waits for a snapshot."""
+        """A market's book was not what the exchange's snapshot of it says."""
