@@ -69,6 +69,9 @@ class ResumeForm(ReasonForm):
     def stop_key(self) -> str:
         return f"{self.data.get('scope', '')}:{self.data.get('scope_id', '')}"
 
+    def ticked(self) -> list[str]:
+        return [name for name in CHECKS if self.cleaned_data[name]]
+
     def checks(self) -> list[forms.BoundField]:
         return [self[name] for name in CHECKS]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apps.marketdata.selectors import feed_get
+from apps.risk.choices import ResumeCheck
 from apps.risk.models import KillRun, TradingState
 from apps.risk.scopes import scope_text
 from apps.risk.selectors import states_restricting
@@ -14,13 +15,7 @@ from apps.trading.models import Account, Reconciliation
 from .risk_state import risk_build
 from .switch_lines import switch_lines
 
-CHECKS = {
-    "cause_known": "The cause is known, and it is gone",
-    "reconciled_clean": "Orders, positions and cash agree with the exchange",
-    "feeds_fresh": "Feeds are fresh",
-    "limits_reviewed": "Limits were reviewed, and none is broken",
-    "switches_live": "Every switch has a live input and a good drill",
-}
+CHECKS = dict(ResumeCheck.choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +58,6 @@ def stops_in_force() -> list[Stop]:
 def _stop(row: TradingState) -> Stop:
     by = row.changed_by.get_username() if row.changed_by else "the platform"
     return Stop(row.scope, row.scope_id, row.state, row.reason, by, row.changed_at)
-
-
-def resume_reason(reason: str) -> str:
-    """The reason of the request with what was ticked, so that the second person and the audit see both."""
-    return f"{reason.strip()}\nChecked: {'; '.join(text.lower() for text in CHECKS.values())}."
 
 
 def checks_known(*, account: Account | None, now: datetime) -> dict[str, Known]:

@@ -74,3 +74,8 @@ class AmendableOrder:
             self.superseded = (*self.superseded[-(REMEMBERED_TERMS - 1) :], self.terms)
         self.price, self.quantity, self.expires_at_s = terms.price, terms.quantity, terms.expires_at_s
         self.amending = None
+
+    def check_amounts(self, filled: Quantity, remaining: Quantity) -> None:
+        """Raises `BadNumber` for amounts that cannot be of this order."""
+        if min(filled, remaining) < 0 or filled + remaining > self.quantity:
+            raise BadNumber(f"order {self.client_order_id}: {filled} filled and {remaining} remaining")

@@ -95,7 +95,7 @@ class TrackedOrder(AmendableOrder):
         if self.superseded:
             # The answer may be older than an amend that the private feed has told of first.
             remaining = min(remaining, max(self.quantity - filled, 0))
-        self._check_amounts(filled, remaining)
+        self.check_amounts(filled, remaining)
         self._identify(order_id)
         changed = self.apply(OrderEventKind.ACCEPT)
         self._report(filled)
@@ -157,7 +157,7 @@ class TrackedOrder(AmendableOrder):
         may have been canceled before or after it: then the smaller total counts, and no fill is made up.
         """
         if reduced_by is not None:
-            self._check_amounts(0, reduced_by)
+            self.check_amounts(0, reduced_by)
         changed = self.apply(OrderEventKind.CANCEL, reason)
         if reduced_by is not None:
             total = self.quantity if self.amending is None else min(self.quantity, self.amending.quantity)
@@ -176,11 +176,10 @@ class TrackedOrder(AmendableOrder):
     ) -> bool:
         """The venue's record of the order: `resting`, `canceled` or `executed`.
 
-        The record of a resting order also tells its terms, which settles an amend whose answer was lost.
-
-        An old record never moves a terminal order back, except one we took for rejected that turns out to
-        exist. A word we do not know makes an open order `unknown`: something may still rest. Raises `BadNumber`
-        for amounts that do not fit the order, `InvalidTransition` for one that was never sent.
+        That of a resting order also tells its terms, which settles an amend whose answer was lost. An old one never
+        moves a terminal order back, except one we took for rejected that turns out to exist. A word we do not know
+        makes an open order `unknown`. Raises `BadNumber` for amounts that do not fit the order, `InvalidTransition`
+        for one that was never sent.
         """
         if status_word == "resting" and not self.is_terminal:
             shown = Terms(self.price if price is None else price, filled + remaining, expires_at_s)
@@ -188,7 +187,7 @@ class TrackedOrder(AmendableOrder):
                 return False
             self.adopt_terms(shown, is_lost=self.status is OrderStatus.UNKNOWN)
             self._end_if_filled()
-        self._check_amounts(filled, remaining)
+        self.check_amounts(filled, remaining)
         before = self.status
         if before in (OrderStatus.INITIALIZED, OrderStatus.DENIED):
             raise InvalidTransition(f"the venue reports an order that is {before}")
@@ -232,7 +231,3 @@ class TrackedOrder(AmendableOrder):
             raise BadNumber(f"fill {fill.trade_id} is not of order {self.client_order_id}")
         if not 0 < fill.quantity <= self.quantity - self.filled:
             raise BadNumber(f"fill {fill.trade_id} of {fill.quantity} exceeds order {self.client_order_id}")
-
-    def _check_amounts(self, filled: Quantity, remaining: Quantity) -> None:
-        if min(filled, remaining) < 0 or filled + remaining > self.quantity:
-            raise BadNumber(f"order {self.client_order_id}: {filled} filled and {remaining} remaining")

@@ -36,6 +36,16 @@ class LimitRule(TextChoices):
     MAX_ORDERS_PER_MINUTE = "max_orders_per_minute", "Orders per minute"
 
 
+class ResumeCheck(TextChoices):
+    """What the person who asks to resume has to confirm, each by itself."""
+
+    CAUSE_KNOWN = "cause_known", "The cause is known, and it is gone"
+    RECONCILED_CLEAN = "reconciled_clean", "Orders, positions and cash agree with the exchange"
+    FEEDS_FRESH = "feeds_fresh", "Feeds are fresh"
+    LIMITS_REVIEWED = "limits_reviewed", "Limits were reviewed, and none is broken"
+    SWITCHES_LIVE = "switches_live", "Every switch has a live input and a good drill"
+
+
 class SwitchState(TextChoices):
     OK = "ok", "OK"
     WARN = "warn", "Warning"

@@ -32,3 +32,9 @@ class WouldLoosen(Refused):
 
 class KillRunClosed(Conflict):
     code = "kill_run_closed"
+
+
+class ChecklistOpen(Refused):
+    """Somebody wants to resume without having confirmed every line of the checklist."""
+
+    code = "checklist_open"

@@ -6,7 +6,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from apps.core.admintasks import ReasonForm
 
-from .choices import LimitRule, Scope
+from .choices import LimitRule, ResumeCheck, Scope
 from .services.restrictions import RESTRICTABLE
 
 
@@ -38,6 +38,15 @@ class HaltForm(ReasonForm):
 
 class HaltScopeForm(HaltForm, ScopeForm):
     field_order = ("scope", "scope_id", "reason")
+
+
+class ResumeForm(ReasonForm):
+    """Every line has to be ticked by hand."""
+
+    checked = forms.MultipleChoiceField(
+        choices=ResumeCheck.choices, widget=forms.CheckboxSelectMultiple(), label="Checklist"
+    )
+    field_order = ("checked", "reason")
 
 
 class LimitValueForm(ReasonForm):

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.governance.models import ApprovalRequest, AuditEvent
+from apps.risk.choices import ResumeCheck
 from apps.risk.models import KillRun, RestrictedMarket, RiskLimit, Theme, TradingState
 from tests.factories import NOW
 from tests.people import assert_turned_away
@@ -88,7 +89,10 @@ def test_resume_from_the_admin_is_only_a_proposal(client_of: ClientOf, halted: T
     assert_turned_away(client_of, page, {"reason": WHY}, "viewer")
     assert not ApprovalRequest.objects.exists()
 
-    response = client_of("scalper").post(page, {"reason": WHY}, follow=True)
+    client_of("scalper").post(page, {"reason": WHY, "checked": ["cause_known"]})
+    assert not ApprovalRequest.objects.exists()
+
+    response = client_of("scalper").post(page, {"reason": WHY, "checked": ResumeCheck.values}, follow=True)
 
     assert "waits for another person. Nothing has changed yet." in response.content.decode()
     halted.refresh_from_db()

@@ -15,6 +15,7 @@ from apps.governance.exceptions import ApproverIsRequester, TargetChanged
 from apps.governance.models import ApprovalRequest, AuditEvent
 from apps.governance.selectors import approval_rows
 from apps.governance.services import approval_request, approval_vote
+from apps.risk.choices import ResumeCheck
 from apps.risk.exceptions import BadScope, NotHalted, WouldLoosen
 from apps.risk.models import RiskLimit, TradingState
 from apps.risk.selectors import state_for
@@ -60,7 +61,7 @@ def propose(team: Team, value: str, rule: str = "max_order_dollars", who: str = 
 
 def test_resume_waits_for_the_second_person(team: Team) -> None:
     row = halt(team)
-    request = resume_request(scope="global", reason=WHY, actor=team["scalper"], now=NOW)
+    request = resume_request(scope="global", reason=WHY, checked=ResumeCheck.values, actor=team["scalper"], now=NOW)
     assert state_for(account="main") is EngineState.HALTED
     assert [(r.old, r.new, r.direction) for r in approval_rows(request)] == [("halted", "active", "raises")]
 
@@ -68,7 +69,8 @@ def test_resume_waits_for_the_second_person(team: Team) -> None:
 
     assert state_for(account="main") is EngineState.ACTIVE
     row.refresh_from_db()
-    assert (row.state, row.changed_by, row.reason) == ("active", team["craig"], WHY)
+    assert (row.state, row.changed_by) == ("active", team["craig"])
+    assert row.reason.startswith(WHY + "\nChecked: the cause is known")
     event = AuditEvent.objects.get(action="risk.resume")
     assert event.before == {"state": "halted", "reason": "stop"}
     assert event.after == {"state": "active", "approval": request.pk, "requester": "scalper"}
@@ -76,7 +78,7 @@ def test_resume_waits_for_the_second_person(team: Team) -> None:
 
 def test_resume_cannot_be_approved_by_its_requester_or_by_operations(team: Team) -> None:
     halt(team)
-    request = resume_request(scope="global", reason=WHY, actor=team["scalper"], now=NOW)
+    request = resume_request(scope="global", reason=WHY, checked=ResumeCheck.values, actor=team["scalper"], now=NOW)
     with pytest.raises(NotPermitted):
         vote(request, team["cliff"])
     with pytest.raises(NotPermitted):
@@ -86,7 +88,7 @@ def test_resume_cannot_be_approved_by_its_requester_or_by_operations(team: Team)
 
 def test_boss_cannot_resume_alone(team: Team) -> None:
     halt(team)
-    request = resume_request(scope="global", reason=WHY, actor=team["craig"], now=NOW)
+    request = resume_request(scope="global", reason=WHY, checked=ResumeCheck.values, actor=team["craig"], now=NOW)
     with pytest.raises(ApproverIsRequester):
         vote(request, team["craig"])
     assert state_for(account="main") is EngineState.HALTED
@@ -96,7 +98,7 @@ def test_boss_cannot_resume_alone(team: Team) -> None:
 
 def test_old_resume_does_not_lift_a_newer_stop(team: Team) -> None:
     halt(team)
-    request = resume_request(scope="global", reason=WHY, actor=team["scalper"], now=NOW)
+    request = resume_request(scope="global", reason=WHY, checked=ResumeCheck.values, actor=team["scalper"], now=NOW)
     later = NOW + timedelta(seconds=1)
     kill_switch_trip(scope="global", reason="stop", actor=team["viewer"], now=later)
     with pytest.raises(TargetChanged):
@@ -106,12 +108,19 @@ def test_old_resume_does_not_lift_a_newer_stop(team: Team) -> None:
 
 def test_only_what_is_stopped_can_be_resumed_and_only_by_those_who_may_ask(team: Team) -> None:
     with pytest.raises(NotHalted):
-        resume_request(scope="global", reason=WHY, actor=team["scalper"], now=NOW)
+        resume_request(scope="global", reason=WHY, checked=ResumeCheck.values, actor=team["scalper"], now=NOW)
     trading_state_reduce(scope="market", scope_id="KXTEST-1", reason="x", actor=team["viewer"], now=NOW)
     for name in ("viewer", "eve"):
         with pytest.raises(NotPermitted):
-            resume_request(scope="market", scope_id="KXTEST-1", reason=WHY, actor=team[name], now=NOW)
-    vote(resume_request(scope="market", scope_id="KXTEST-1", reason=WHY, actor=team["cliff"], now=NOW), team["craig"])
+            resume_request(
+                scope="market", scope_id="KXTEST-1", reason=WHY, checked=ResumeCheck.values, actor=team[name], now=NOW
+            )
+    vote(
+        resume_request(
+            scope="market", scope_id="KXTEST-1", reason=WHY, checked=ResumeCheck.values, actor=team["cliff"], now=NOW
+        ),
+        team["craig"],
+    )
     assert state_for(account="main", market="KXTEST-1") is EngineState.ACTIVE
 
 

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 
 from apps.governance.services import approval_vote
 from apps.risk.blocks import blocks_prepare, blocks_read_files
+from apps.risk.choices import ResumeCheck
 from apps.risk.services import kill_switch_trip, resume_request
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -19,7 +20,12 @@ def test_an_approved_resume_clears_the_flag_that_the_stop_wrote(team: dict[str, 
     kill_switch_trip(scope="account", scope_id="main", reason="test", actor=team["cliff"], now=now)
     assert [block.key for block in blocks_read_files()] == [("account", "main")]
     request = resume_request(
-        scope="account", scope_id="main", reason="cause known and mended", actor=team["cliff"], now=now
+        scope="account",
+        scope_id="main",
+        reason="cause known and mended",
+        checked=ResumeCheck.values,
+        actor=team["cliff"],
+        now=now,
     )
     assert [block.key for block in blocks_read_files()] == [("account", "main")]
     approval_vote(request_id=request.pk, vote="approve", reason="checked the cause", actor=team["craig"], now=now)

@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from apps.core.exceptions import NotPermitted, Refused
 from apps.engine.intent_ids import request_id
 from apps.engine.types import Side, TimeInForce
-from apps.gateway.errors import InvalidOrder, ReplyTimeout
+from apps.gateway.errors import InvalidOrder, ReplyTimeout, ServerFailed
 from apps.governance.models import AuditEvent
 from apps.risk.models import RestrictedMarket
 from apps.trading.execution.manual import ManualOrders
@@ -332,3 +332,14 @@ def _take_and_die(account: Account, row: OrderRequest, *, is_stored: bool) -> No
             dead, config=factories.config(account), status="canceled", outcome="its session ended",
             client_order_id=request_id(account.order_key, "m", row.pk),
         )  # fmt: skip
+
+
+async def test_without_an_order_group_it_is_denied() -> None:
+    venue = FakeVenue()
+    venue.group_answers = [ServerFailed("HTTP 503")] * 1_000
+    async with scene(venue) as made:
+        row = await made.ask()
+        await made.poll()
+        await row.arefresh_from_db()
+        assert (row.state, row.outcome) == ("denied", "the market has no order group yet")
+    assert venue.sent == []

@@ -15,6 +15,7 @@ from apps.engine.strategies.base import Decision, Quote, QuoteReason
 from apps.engine.types import OrderIntent, Side
 from apps.gateway.clock import SystemClock
 from apps.gateway.errors import ReplyTimeout, ServerFailed
+from apps.gateway.kalshi.ws import Disconnected
 from apps.marketdata.models import Market
 from apps.risk import blocks
 from apps.risk.guardian import heartbeat
@@ -168,6 +169,46 @@ async def test_while_the_gate_is_shut_every_decision_says_halted() -> None:
         await stage.until(lambda: not stage.venue.resting, "quotes taken off")
 
 
+async def test_an_order_that_is_due_is_not_renewed_while_the_gate_is_shut() -> None:
+    account = await query(arrange)()
+    async with running(account) as stage:
+        await quoting(stage)
+        context, maker = stage.session.context, stage.session.trader.maker
+        for order in context.blotter:
+            order.tracked.expires_at_s = context.clock.now_ms() // 1000 + 10
+        context.gate.block("test", "shut")
+        maker.renew()
+        assert [order.tracked.amending for order in context.blotter] == [None, None]
+        context.gate.unblock("test")
+        maker.renew()
+        assert all(order.tracked.amending for order in context.blotter)
+
+
+async def test_a_more_eager_quote_is_placed_anew_and_never_amended() -> None:
+    account = await query(arrange)()
+    async with running(account) as stage:
+        await quoting(stage)
+        stage.clock.advance(0.9)
+        await stage.delta(Side.BID, 5_700, 1_000)
+        stage.clock.advance(0.9)
+        heartbeat.guardian_beat(stage.clock.now_ms())
+        await stage.session.upkeep.renew()
+        await stage.until(lambda: any(i.price == 5_800 for i in stage.venue.sent), "a bid one tick higher")
+        assert stage.venue.amended == []
+        assert "bug" not in stage.session.context.gate.blocks
+
+
+async def test_a_lost_connection_leaves_no_book_to_trust() -> None:
+    account = await query(arrange)()
+    async with running(account) as stage:
+        await quoting(stage)
+        books = stage.session.context.books
+        assert books.unquotable_reason(TICKER) is None
+        await stage.socket.give(Disconnected("fake-1", "silent for 15 s"))
+        stage.socket.is_connected = False
+        await stage.until(lambda: books.unquotable_reason(TICKER), "unquotable")
+
+
 async def test_without_a_guardian_the_gate_is_shut() -> None:
     account = await query(arrange)()
     async with running(account) as stage:
@@ -204,6 +245,7 @@ async def test_a_stop_in_a_file_alone_halts_and_takes_orders_off() -> None:
         await stage.session.upkeep.poll()
         gate = stage.session.context.gate
         assert (gate.state, gate.state_reason) == (TradingState.HALTED, "file drill")
+        assert "groups" in gate.blocks
         await stage.until(lambda: not stage.venue.resting, "orders taken off")
         blocks.block_clear(scope="account", scope_id=account.name)
 

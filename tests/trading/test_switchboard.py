@@ -66,6 +66,7 @@ async def test_of_several_orders_only_those_that_may_not_leave_are_refused() -> 
     async with switched(account) as s:
         replies = await s.stage.session.context.venue.submit_many([intent(1), intent(2), intent(1)])
         assert [type(reply).__name__ for reply in replies] == ["OrderAck", "OrderAck", "RequestRefused"]
+        assert len(s.stage.venue.sent) == 2
         s.take_off()
 
 

@@ -12,7 +12,7 @@ from apps.console.guards import guardian_tile
 from apps.console.http import StaffRequest, console_page, is_fragment, page, status_of
 from apps.console.kill_progress import kill_command, kill_progress
 from apps.console.mission import guardian_told
-from apps.console.resuming import checks_known, resume_reason, stops_in_force
+from apps.console.resuming import checks_known, stops_in_force
 from apps.console.stopping import EVERYTHING, all_choices, is_target, resting_count, target_of
 from apps.core.exceptions import ApplicationError
 from apps.risk.models import KillRun
@@ -88,7 +88,8 @@ def resume(request: StaffRequest) -> HttpResponse:
                 asked = resume_request(
                     scope=form.cleaned_data["scope"],
                     scope_id=form.cleaned_data["scope_id"],
-                    reason=resume_reason(form.cleaned_data["reason"]),
+                    reason=form.cleaned_data["reason"],
+                    checked=form.ticked(),
                     actor=request.user,
                     now=timezone.now(),
                 )

@@ -53,7 +53,7 @@ def approval_request(
     if target_type != handler.target_type:
         raise ValueError(f"{action} changes {handler.target_type}, not {target_type}")
     require(actor, handler.propose_permission)
-    reason = _checked_reason(reason)
+    reason = checked_reason(reason)
     target = str(target_id)
     with transaction.atomic():
         handler.lock(target)
@@ -94,7 +94,7 @@ def approval_vote(*, request_id: int, vote: str, reason: str, actor: User, now: 
     """
     try:
         with transaction.atomic():
-            return _vote(request_id, Vote(vote), _checked_reason(reason), require(actor, APPROVE), now)
+            return _vote(request_id, Vote(vote), checked_reason(reason), require(actor, APPROVE), now)
     except RequestAltered as error:
         system_event_record(
             code="APPROVAL_ALTERED",
@@ -148,7 +148,7 @@ def approval_withdraw(*, request_id: int, reason: str, actor: User, now: datetim
         request = _locked_open(request_id, now)
         if request.requester_id != actor.pk:
             raise NotPermitted("Only the person who made a request can withdraw it")
-        reason = _checked_reason(reason)
+        reason = checked_reason(reason)
         _close(request, ApprovalStatus.WITHDRAWN, now)
         _audit(request, "approval.withdraw", actor, now, reason, after={"status": ApprovalStatus.WITHDRAWN})
     return request
@@ -168,7 +168,8 @@ def approval_expire_due(*, now: datetime) -> int:
     return len(due)
 
 
-def _checked_reason(reason: str) -> str:
+def checked_reason(reason: str) -> str:
+    """A reason without its surrounding space; raises `ReasonTooShort`."""
     reason = reason.strip()
     if len(reason) < MIN_REASON:
         raise ReasonTooShort(f"Give a reason of at least {MIN_REASON} characters")

@@ -8,7 +8,7 @@ from unfold.decorators import display
 from apps.core.adminsite import RUN, ReadOnlyAdmin, asks
 from apps.core.admintasks import AdminTask, TaskCall
 from apps.risk.choices import KillOutcome, Permission, State
-from apps.risk.forms import HaltForm, HaltScopeForm
+from apps.risk.forms import HaltForm, HaltScopeForm, ResumeForm
 from apps.risk.models import KillRun, TradingState
 from apps.risk.services import kill_switch_trip, resume_request, trading_state_reduce
 
@@ -33,8 +33,9 @@ def _reduce(call: TaskCall) -> str:
 
 def _resume(call: TaskCall) -> str:
     request = resume_request(
-        scope=call.obj.scope, scope_id=call.obj.scope_id, reason=call.data["reason"], actor=call.actor, now=call.now
-    )
+        scope=call.obj.scope, scope_id=call.obj.scope_id, reason=call.data["reason"], checked=call.data["checked"],
+        actor=call.actor, now=call.now,
+    )  # fmt: skip
     return f"Request {request.pk} waits for another person. Nothing has changed yet."
 
 
@@ -64,6 +65,7 @@ RESUME = AdminTask(
     explanation="Another person decides. Trading stays stopped until then.",
     permission=Permission.RESUME_TRADING.full,
     perform=_resume,
+    make_form=lambda obj, data: ResumeForm(data),
     is_offered=lambda obj, user: obj.state != State.ACTIVE,
     icon="play_arrow",
 )

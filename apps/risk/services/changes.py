@@ -5,6 +5,7 @@ lowering a limit takes one person and acts at once.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,9 +17,9 @@ from apps.core.permissions import require
 from apps.governance.choices import Direction
 from apps.governance.choices import Permission as GovernancePermission
 from apps.governance.models import ApprovalRequest
-from apps.governance.services import approval_request, audit_record
-from apps.risk.choices import LimitRule, Scope, State
-from apps.risk.exceptions import BadScope, NotHalted, WouldLoosen
+from apps.governance.services import approval_request, audit_record, checked_reason
+from apps.risk.choices import LimitRule, ResumeCheck, Scope, State
+from apps.risk.exceptions import BadScope, ChecklistOpen, NotHalted, WouldLoosen
 from apps.risk.limit_values import check_band, first_direction, limit_direction, limit_text, limit_value
 from apps.risk.models import RiskLimit, TradingState
 from apps.risk.scopes import checked_scope, scope_text
@@ -29,8 +30,17 @@ LIMIT_LOWER = "risk.limit.lower"
 NO_REASON = "(no reason given)"
 
 
-def resume_request(*, scope: str, scope_id: str = "", reason: str, actor: User, now: datetime) -> ApprovalRequest:
-    """Asks to make a halted or reducing scope active again."""
+def resume_request(
+    *, scope: str, scope_id: str = "", reason: str, checked: Collection[str], actor: User, now: datetime
+) -> ApprovalRequest:
+    """Asks to make a halted or reducing scope active again.
+
+    `checked` are the lines of the checklist (`ResumeCheck`) that the person confirms; the second person and the audit
+    see them. Raises `ChecklistOpen` unless all are.
+    """
+    if still := [check.label for check in ResumeCheck if check not in checked]:
+        raise ChecklistOpen(f"Not confirmed: {'; '.join(still)}")
+    reason = f"{checked_reason(reason)}\nChecked: {'; '.join(check.label.lower() for check in ResumeCheck)}."
     kind, scope_id = checked_scope(scope, scope_id)
     row = TradingState.objects.filter(scope=kind, scope_id=scope_id).exclude(state=State.ACTIVE).first()
     if row is None:

@@ -13,7 +13,8 @@ from apps.engine.decimals import price_to_decimal
 from apps.engine.types import Price, Side, TimeInForce
 from apps.marketdata.models import Market as CatalogueMarket
 from apps.simulation.exchange.markets import Market, MarketStatus
-from apps.trading.models import OrderRequest
+from apps.trading.choices import PlanState, RequestState
+from apps.trading.models import LegPlan, OrderRequest
 from apps.trading.services.manual_orders import Wanted, order_request_cancel, order_request_place
 from apps.trading.services.plans import WantedLeg, WantedRule, plan_request
 
@@ -23,7 +24,7 @@ from .ground import DESK, START
 from .world import World
 
 _BACK = WantedRule(unwind_slippage=Decimal("0.06"), unwind_steps=2)
-_IN_ORDER = WantedRule(sending="in_order", time_in_force=TimeInForce.FILL_OR_KILL.value)
+_IN_ORDER = WantedRule(sending="one_by_one", time_in_force=TimeInForce.FILL_OR_KILL.value)
 
 
 class DeskActs:
@@ -108,11 +109,13 @@ def _person() -> User:
     return User.objects.get(username=DESK)
 
 
-def requests_waiting() -> list[str]:
-    """Requests that no session has taken up or ended."""
-    rows = OrderRequest.objects.exclude(state__in=("denied", "done")).select_related("order")
-    return [
+def still_waiting() -> list[str]:
+    """Requests that no session has taken up or ended though their order has, and plans that have not ended."""
+    rows = OrderRequest.objects.exclude(state__in=(RequestState.DENIED, RequestState.DONE)).select_related("order")
+    requests = [
         f"request {row.pk} is still {row.state}"
         for row in rows
-        if row.state != "sent" or row.order is None or row.order.closed_at is not None
+        if row.state != RequestState.SENT or row.order is None or row.order.closed_at is not None
     ]
+    plans = LegPlan.objects.filter(state__in=(PlanState.PENDING, PlanState.WORKING, PlanState.UNWINDING))
+    return [*requests, *(f"plan {plan.pk} is still {plan.state}" for plan in plans)]

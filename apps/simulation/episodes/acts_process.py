@@ -14,11 +14,14 @@ class ProcessActs:
         FaultKind.PROCESS_FROZEN,
         FaultKind.SECOND_RUNNER,
         FaultKind.CLOCK_SKEWED,
+        FaultKind.GUARDIAN_KILLED,
+        FaultKind.GUARDIAN_AWAY,
     )
 
-    def __init__(self, world: World, runner: Runner, rng: Random) -> None:
+    def __init__(self, world: World, runner: Runner, guardian: Runner, rng: Random) -> None:
         self._world = world
         self._runner = runner
+        self._guardian = guardian
         self._rng = rng
         self._rivals: list[Runner] = []
 
@@ -26,7 +29,7 @@ class ProcessActs:
         process = self._runner.process
         if kind is FaultKind.PROCESS_KILLED and process is not None:
             # Not now but some steps on, so that the kill lands between any two of them.
-            process.kill_at_step = process.steps + self._rng.randint(1, 400)
+            self._runner.kill(self._rng.randint(1, 400))
             self._world.faults.count(kind)
         elif kind is FaultKind.PROCESS_FROZEN and process is not None and not process.is_frozen:
             self._world.faults.count(kind)
@@ -42,6 +45,10 @@ class ProcessActs:
             self._world.faults.count(kind)
             self._world.host.skew_ms += self._rng.choice((-20_000, -4_000, -900, 700, 3_000, 20_000))
             self._world.loop.call_later(self._rng.uniform(1.0, 8.0), self._correct_clock)
+        elif kind in (FaultKind.GUARDIAN_KILLED, FaultKind.GUARDIAN_AWAY) and self._guardian.process is not None:
+            self._world.faults.count(kind)
+            away_s = 0.0 if kind is FaultKind.GUARDIAN_KILLED else self._rng.uniform(4.0, 10.0)
+            self._guardian.kill(self._rng.randint(1, 60), away_s)
 
     def calm(self) -> None:
         """Frozen processes go on, rivals end, the clock is right again."""
@@ -50,6 +57,7 @@ class ProcessActs:
             if process.is_frozen:
                 process.thaw()
             process.kill_at_step = None
+        self._guardian.come_back()
         for rival in self._rivals:
             rival.retire()
 

@@ -23,6 +23,7 @@ _FRAMES: dict[FaultKind, Matches] = {
     FaultKind.FRAME_REORDERED: _ANY,
     FaultKind.FRAME_DELAYED: _ANY,
     FaultKind.FRAME_CUT: _ANY,
+    FaultKind.FRAME_DRIFTED: _ANY,
     FaultKind.PRIVATE_FRAME_DROPPED: _PRIVATE,
     FaultKind.FILL_REPEATED: _FILLS,
 }

@@ -6,13 +6,18 @@ from apps.engine.types import Price
 from apps.simulation.exchange.markets import MarketStatus
 from apps.simulation.exchange.synthetic import SyntheticFlow, Walk
 
+TAKES = 0.15
+"""Fills are what is checked most; the made-up flow alone brings few of them in some seconds."""
+
 
 class Crowd(SyntheticFlow):
-    """Acts in active markets only, and follows a market to another price grid."""
+    """Acts in active markets only, takes more often, and follows a market to another price grid."""
 
     def step(self) -> None:
         if any(walk.market.status is MarketStatus.ACTIVE for walk in self._walks):
             super().step()
+            if self._random.random() < TAKES:
+                self._take(self._random.choice(self._walks))
 
     def _take(self, walk: Walk) -> None:
         if walk.market.status is MarketStatus.ACTIVE:

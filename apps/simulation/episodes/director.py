@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 
+from .acts_desk import DeskActs
 from .acts_exchange import ExchangeActs
 from .acts_people import PeopleActs
 from .acts_process import ProcessActs
@@ -13,21 +14,30 @@ from .acts_wire import WireActs
 from .faults import FaultKind
 from .world import Runner, World
 
-GUARDED = frozenset({FaultKind.KILL_SWITCH, FaultKind.KILL_TWICE, FaultKind.PROCESS_KILLED})
+GUARDED = frozenset(
+    {
+        FaultKind.KILL_SWITCH,
+        FaultKind.KILL_TWICE,
+        FaultKind.PROCESS_KILLED,
+        FaultKind.GUARDIAN_KILLED,
+        FaultKind.GUARDIAN_AWAY,
+    }
+)
 Act = Callable[[FaultKind], None]
 
 
 class Director:
     """`plan` draws what happens when; `run` lets it happen; `calm` takes back whatever still lasts."""
 
-    def __init__(self, world: World, runner: Runner, rng: Random) -> None:
+    def __init__(self, world: World, runner: Runner, guardian: Runner, rng: Random) -> None:
         self._world = world
         self._rng = rng
         self._parts = (
             WireActs(world, rng),
-            ProcessActs(world, runner, rng),
+            ProcessActs(world, runner, guardian, rng),
             ExchangeActs(world, rng),
             PeopleActs(world, rng),
+            DeskActs(world, rng),
         )
         self._acts: dict[FaultKind, Act] = {}
         for part in self._parts:

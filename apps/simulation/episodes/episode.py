@@ -11,17 +11,20 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from apps.engine.switches.catalogue import SWITCHES
 from apps.risk.blocks import blocks_read_files
 from apps.risk.choices import State
 from apps.risk.models import TradingState
 from apps.trading.choices import SessionState
 from apps.trading.models import CashEntry, Order
 
+from .acts_desk import still_waiting
 from .checks import check_calm, check_end
 from .database import MemoryDatabase, outside_loop
 from .director import Director
 from .folders import run_folder
 from .ground import allowed_now, arrange, draw_setup
+from .faults import FaultKind
 from .loop import VirtualLoop
 from .world import Runner, World
 
@@ -36,6 +39,8 @@ RELEASE_S = 20.0
 """Automatic switches let go some seconds after their input is good again."""
 SLOW_SWITCHES = ("K5",)
 """API errors count for a minute, longer than a calm."""
+CAUSES = {"K11": (FaultKind.FEE_CHANGED,), "K16": (FaultKind.LIMIT_LOWERED,)}
+"""What may make a switch stop trading until people resume; everything else here is no reason to."""
 STOP_S = 60.0
 BURY_TURNS = 200
 
@@ -81,11 +86,13 @@ async def _episode(loop: VirtualLoop, seed: int, result: Result, *, keep_trace: 
     world.rules.change(float("-inf"), outside_loop(allowed_now))
     world.trace.note("setup", repr(setup))
     runner = Runner(world, "runner")
-    director = Director(world, runner, rng)
+    guardian = Runner(world, "guardian", world.serve_guardian)
+    director = Director(world, runner, guardian, rng)
     length_s = rng.uniform(*(LONG_S if rng.randrange(LONG_IN) == 0 else SHORT_S))
     calm_s = CALM_S if rng.randrange(FULL_CALM_IN) == 0 else CALM_MIN_S
     director.plan(length_s)
-    guardian = Runner(world, "guardian", world.serve_guardian if director.needs_guardian else world.pretend_guardian)
+    if not director.needs_guardian:
+        guardian.serve = world.pretend_guardian
     world.spawn(guardian.run())
     flow = asyncio.create_task(world.flow())
     running = asyncio.create_task(runner.run())
@@ -159,9 +166,21 @@ def _holds(world: World, *keys: str) -> bool:
     return bool(blocks) and all(words[0] == "switch" and (not keys or words[1] in keys) for words in blocks)
 
 
+def _switch_stops() -> list[str]:
+    """Reasons of what stands stopped by a switch and waits for people; each begins with the switch's key."""
+    reasons = TradingState.objects.exclude(state=State.ACTIVE).values_list("reason", flat=True)
+    return [reason for reason in reasons if reason.split(" ")[0] in SWITCHES]
+
+
+def _is_explained(world: World, reason: str) -> bool:
+    return any(world.faults.counts[kind] for kind in CAUSES.get(reason.split(" ")[0], ()))
+
+
 def _check_alive(world: World) -> list[str]:
     """After the calm a session must be trading again, unless trading stands stopped, by people or by a switch."""
     is_stopped = TradingState.objects.exclude(state=State.ACTIVE).exists() or bool(blocks_read_files())
+    if unexplained := [text for text in _switch_stops() if not _is_explained(world, text)]:
+        return [f"a switch stopped trading without a cause: {text}" for text in unexplained]
     context = world.sessions[-1][1].context
     closed = context.gate.closed_because()
     if closed is not None and not is_stopped and not _holds(world, *SLOW_SWITCHES):
@@ -169,6 +188,8 @@ def _check_alive(world: World) -> list[str]:
     unseen = [o.client_order_id for t in context.desks for o in context.blotter.unseen(t)]
     if unseen:
         return [f"fills of {', '.join(unseen)} are waited for that never happened"]
+    if closed is None and (waiting := still_waiting()):
+        return waiting
     if is_stopped and TradingState.objects.filter(state=State.HALTED).exists() and world.account.resting:
         return [f"{len(world.account.resting)} orders rest while trading is halted"]
     return []

@@ -10,7 +10,7 @@ from random import Random
 
 
 class FaultKind(StrEnum):
-    """Counted when it takes effect, not when it is planned."""
+    """Counted when it takes effect, not when it is planned. Redis is away in every episode, hence no kind."""
 
     # requests
     REQUEST_REFUSED = "request_refused"
@@ -24,12 +24,15 @@ class FaultKind(StrEnum):
     SERVER_ERROR_BEFORE = "server_error_before"
     SERVER_ERROR_AFTER = "server_error_after"
     UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    REPLY_DRIFTED = "reply_drifted"
     # socket
     FRAME_DROPPED = "frame_dropped"
     FRAME_REPEATED = "frame_repeated"
     FRAME_REORDERED = "frame_reordered"
     FRAME_DELAYED = "frame_delayed"
     FRAME_CUT = "frame_cut"
+    FRAME_DRIFTED = "frame_drifted"
     PRIVATE_FRAME_DROPPED = "private_frame_dropped"
     FILL_REPEATED = "fill_repeated"
     CHANNEL_LOST = "channel_lost"
@@ -46,7 +49,8 @@ class FaultKind(StrEnum):
     PROCESS_FROZEN = "process_frozen"
     SECOND_RUNNER = "second_runner"
     CLOCK_SKEWED = "clock_skewed"
-    REDIS_AWAY = "redis_away"
+    GUARDIAN_KILLED = "guardian_killed"
+    GUARDIAN_AWAY = "guardian_away"
     # exchange
     TRADING_PAUSED = "trading_paused"
     EXCHANGE_PAUSED = "exchange_paused"
@@ -67,6 +71,8 @@ class FaultKind(StrEnum):
     LIMIT_LOWERED = "limit_lowered"
     PARAMETERS_CHANGED = "parameters_changed"
     STRATEGY_DISARMED = "strategy_disarmed"
+    ORDER_BY_HAND = "order_by_hand"
+    PLAN_STARTED = "plan_started"
 
 
 Matches = Callable[[str], bool]

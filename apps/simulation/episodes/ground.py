@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.contrib.auth.models import Permission, User
 
 from apps.engine.decimals import money_from_decimal, price_from_decimal, quantity_from_decimal
 from apps.marketdata.mapping import ranges_to_json
@@ -19,6 +20,7 @@ from apps.simulation.exchange.clock import ManualClock
 from apps.simulation.exchange.config import Credential, ExchangeConfig
 from apps.simulation.exchange.exchange import create_exchange
 from apps.simulation.exchange.synthetic import SyntheticFlow
+from apps.trading.choices import Permission as TradingPermission
 from apps.trading.models import Account, StrategyConfig
 from apps.trading.services.parameters import parameters_complete, parameters_put_in_force
 from apps.trading.services.seeding import trading_seed
@@ -27,6 +29,8 @@ from .clocks import START_US
 from .limits import Allowed
 
 KEY_ID = "episodes"
+DESK = "alice"
+"""Who asks for orders by hand."""
 PRIVATE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 MARKETS = 3
 START = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=START_US)
@@ -69,6 +73,8 @@ def lay_ground() -> None:
     tickers = list(exchange.state.catalogue.markets)
     trading_seed(environment="simulated", markets=tickers, default_markets=tickers, now=START)
     Account.objects.update(order_key="episodes")
+    person = User.objects.create(username=DESK)
+    person.user_permissions.add(Permission.objects.get(codename=TradingPermission.PLACE_ORDER.value))
     switch_drills_run(by="episodes", now=START)
 
 
@@ -86,6 +92,7 @@ class Setup:
     min_spread: str
     limits: dict[str, Decimal]
     is_lenient: bool
+    execution: dict[str, str]
 
 
 def draw_setup(rng: random.Random, tickers: list[str]) -> Setup:
@@ -98,14 +105,29 @@ def draw_setup(rng: random.Random, tickers: list[str]) -> Setup:
         max_position=f"{rng.choice((order, 2 * order, 25, 60))}.00",
         min_spread=rng.choice(("0.0200", "0.0300")),
         limits={
-            "max_order_dollars": Decimal(rng.choice((3, 5, 500))),
+            "max_order_dollars": Decimal(rng.choice((3, 5, 500, 500))),
             "max_contracts_per_market": Decimal(contracts),
             "min_price": Decimal("0.02"),
             "max_price": Decimal("0.98"),
-            "max_total_exposure": Decimal(rng.choice((6, 15, 40, 2000))),
+            "max_total_exposure": Decimal(rng.choice((6, 15, 40, 2000, 2000))),
         },
         is_lenient=rng.random() < 0.8,
+        execution=_draw_execution(rng),
     )
+
+
+def _draw_execution(rng: random.Random) -> dict[str, str]:
+    """Mostly resting; now and then taking, in all markets or some of them, or stepping back after a fill."""
+    mode = rng.choice(("maker", "maker", "maker", "maker", "hybrid", "sniper"))
+    if mode == "maker":
+        return {"fade_ticks": rng.choice(("0", "0", "1")), "fade_after_fill_ms": "1000"}
+    return {
+        "execution_mode": mode,
+        "taker_share_bps": "5000",
+        "taker_time_in_force": rng.choice(("ioc", "fok")),
+        "min_edge": "0",
+        "reference_ms": "1000",
+    }
 
 
 def arrange(setup: Setup) -> Account:
@@ -121,7 +143,8 @@ def arrange(setup: Setup) -> Account:
             "min_spread": setup.min_spread,
             "min_price": "0.0200",
             "max_price": "0.9800",
-        },
+        }
+        | setup.execution,
         START,
     )
     if setup.is_lenient:

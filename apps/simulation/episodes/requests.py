@@ -13,6 +13,7 @@ import httpx2
 
 from apps.simulation.exchange.app import App
 
+from .drift import drifted
 from .faults import Arm, FaultKind, Faults
 from .trace import Trace
 
@@ -31,14 +32,19 @@ REQUEST_KINDS = (
     FaultKind.SERVER_ERROR_BEFORE,
     FaultKind.SERVER_ERROR_AFTER,
     FaultKind.UNAUTHORIZED,
+    FaultKind.FORBIDDEN,
+    FaultKind.REPLY_DRIFTED,
 )
 _ERRORS = {
     FaultKind.RATE_LIMITED: (429, b'{"error":{"code":"too_many_requests","message":"too many requests"}}'),
     FaultKind.SERVER_ERROR_BEFORE: (503, b'{"error":{"code":"service_unavailable","message":"service unavailable"}}'),
     FaultKind.SERVER_ERROR_AFTER: (503, b'{"error":{"code":"service_unavailable","message":"service unavailable"}}'),
     FaultKind.UNAUTHORIZED: (401, b'{"error":{"code":"authentication_error","message":"authentication_error"}}'),
+    FaultKind.FORBIDDEN: (403, b'{"error":{"code":"forbidden","message":"forbidden"}}'),
 }
-_NO_EFFECT = frozenset({FaultKind.RATE_LIMITED, FaultKind.SERVER_ERROR_BEFORE, FaultKind.UNAUTHORIZED})
+_NO_EFFECT = frozenset(
+    {FaultKind.RATE_LIMITED, FaultKind.SERVER_ERROR_BEFORE, FaultKind.UNAUTHORIZED, FaultKind.FORBIDDEN}
+)
 _NO_REPLY = frozenset({FaultKind.REQUEST_LOST, FaultKind.REPLY_LOST})
 
 Reply = tuple[int, list[tuple[bytes, bytes]], bytes]
@@ -108,6 +114,8 @@ class Wire(httpx2.AsyncBaseTransport):
             payload = payload[: len(payload) // 2]
         elif kind is FaultKind.REPLY_OTHER_ORDER:
             payload = self._about_another(payload)
+        elif kind is FaultKind.REPLY_DRIFTED:
+            payload = drifted(payload, self._rng)
         return status, [h for h in headers if h[0] != b"content-length"], payload
 
     def _about_another(self, payload: bytes) -> bytes:

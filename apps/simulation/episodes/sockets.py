@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosedError
 
 from apps.simulation.exchange.app import App
 
+from .drift import drifted
 from .faults import FaultKind, Faults
 from .loop import Process
 from .trace import Trace
@@ -118,6 +119,8 @@ class Pipe:
             self._swapped = text
         elif arm.kind is FaultKind.FRAME_CUT:
             self._queue(text[: len(text) // 2], wait_s)
+        elif arm.kind is FaultKind.FRAME_DRIFTED:
+            self._queue(drifted(text.encode(), self._rng).decode(), wait_s)
 
     def _is_lost(self, text: str) -> bool:
         assert self.lost_channel is not None

@@ -75,7 +75,7 @@ class World:
         self.exchange = create_exchange(config, self.clock, _child(rng))
         self.app = asgi_app(self.exchange)
         self.watch = Watch(self.app.hub, self.clock, self.rules)
-        self.crowd = Crowd(self.exchange.state, markets, rng.uniform(3, 14), rng.getrandbits(32))
+        self.crowd = Crowd(self.exchange.state, markets, rng.uniform(5, 20), rng.getrandbits(32))
         self.exchange.state.publisher = self.watch
         self.wire_rng = _child(rng)
         self.makers: list[SocketMaker] = []
@@ -220,25 +220,40 @@ class Runner:
     def __init__(self, world: World, name: str, serve: Serve | None = None) -> None:
         self._world = world
         self._name = name
-        self._serve = serve or world.serve
+        self.serve = serve or world.serve
         self.process: Process | None = None
         self.stop = asyncio.Event()
         self.is_retired = False
         self.ended = asyncio.Event()
+        self._may_start = asyncio.Event()
+        self._may_start.set()
 
     async def run(self) -> None:
         """Until `retire`."""
         while not self.is_retired:
             self.stop = asyncio.Event()
             process = self._world.new_process(self._name)
-            task = process.start(self._serve(process, self.stop))
+            task = process.start(self.serve(process, self.stop))
             self.process = process
             await self._end_of(process, task)
             self._note(process, task)
             self.process = None
             if not self.is_retired:
                 await asyncio.sleep(RESTART_S)
+                await self._may_start.wait()
         self.ended.set()
+
+    def kill(self, steps: int, away_s: float = 0.0) -> None:
+        """Kills the process so many of its steps on; it is started anew after this long at the soonest."""
+        assert self.process is not None
+        self.process.kill_at_step = self.process.steps + steps
+        if away_s:
+            self._may_start.clear()
+            self._world.loop.call_later(away_s, self._may_start.set)
+
+    def come_back(self) -> None:
+        """Nothing keeps it away any more."""
+        self._may_start.set()
 
     async def _end_of(self, process: Process, task: asyncio.Task[Any]) -> None:
         over: asyncio.Future[None] = self._world.loop.create_future()

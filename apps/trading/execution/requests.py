@@ -48,7 +48,7 @@ class OrderRequests:
         """Asks the venue for new terms, which only ever lower the risk, hence need no new intent."""
         order.tracked.request_amend(terms)
         self.note(
-            order, OrderEventKind.REQUEST_AMEND, EventSource.OWN, outcome=why, detail=_shown(terms), apply=False
+            order, OrderEventKind.REQUEST_AMEND, EventSource.OWN, detail={"why": why, **_shown(terms)}, apply=False
         )  # fmt: skip
         self.spawn(self._amend(order, terms))
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 
 from apps.engine.ports import VenueStatus
+from apps.engine.types import Quantity, Ticker
 from apps.gateway.errors import GatewayError
 from apps.governance.choices import Severity
+from apps.trading.services.orders import queue_positions_store
 
 from .blotter import WorkingOrder
 from .context import SessionContext
@@ -46,10 +49,10 @@ class VenueWatch:
         """Contracts ahead of each resting order; an order the answer leaves out is not known, not first."""
         context = self._context
         resting: dict[str, list[WorkingOrder]] = {}
-        for desk in context.desks.values():
-            for order in desk.working.values():
-                if order.tracked.order_id is not None:
-                    resting.setdefault(desk.ticker, []).append(order)
+        for order in context.blotter.open_orders():
+            if order.tracked.order_id is not None:
+                resting.setdefault(order.tracked.ticker, []).append(order)
+        changed: list[tuple[int, Quantity | None]] = []
         tickers = sorted(resting)
         for start in range(0, len(tickers), TICKERS):
             part = tickers[start : start + TICKERS]
@@ -59,10 +62,23 @@ class VenueWatch:
                 log.info("queue positions not read: %s", error)
                 return
             for ticker in part:
-                for order in resting[ticker]:
-                    ahead = positions.get(order.tracked.order_id or "")
-                    context.desks[ticker].is_dirty |= ahead != order.queue_ahead
-                    order.queue_ahead = ahead
+                changed += self._note_queues(ticker, resting[ticker], positions)
+        if changed:
+            context.journal.post(queue_positions_store, tuple(changed))
+
+    def _note_queues(
+        self, ticker: Ticker, orders: Sequence[WorkingOrder], positions: Mapping[str, Quantity]
+    ) -> list[tuple[int, Quantity | None]]:
+        """Takes new places over; a market where one changed is decided afresh."""
+        changed: list[tuple[int, Quantity | None]] = []
+        for order in orders:
+            ahead = positions.get(order.tracked.order_id or "")
+            if ahead != order.queue_ahead:
+                order.queue_ahead = ahead
+                changed.append((order.pk, ahead))
+        if changed and ticker in self._context.desks:
+            self._context.desks[ticker].is_dirty = True
+        return changed
 
 
 def pause_of(status: VenueStatus) -> str | None:

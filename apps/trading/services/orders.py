@@ -96,6 +96,8 @@ _UPDATE = (
     "quantity = COALESCE(%s, quantity), expires_at = COALESCE(%s, expires_at) WHERE id = %s"
 )
 
+_QUEUE = f"UPDATE {Order._meta.db_table} SET queue_ahead = %s WHERE id = %s"  # noqa: S608
+
 
 def lease_name(account_id: int) -> str:
     return f"trading.account.{account_id}"
@@ -150,6 +152,13 @@ def order_updates_store(updates: Sequence[OrderUpdate]) -> None:
         insert_rows(OrderEvent, [_event_row(u) for u in updates])
         with connection.cursor() as cursor:
             cursor.executemany(_UPDATE, [_update_values(u) for u in updates])
+
+
+def queue_positions_store(places: Sequence[tuple[int, Quantity | None]]) -> None:
+    """Contracts ahead of each order by its row's key, as the exchange last said; None where it did not say."""
+    rows = [(_prepared("queue_ahead", optional_quantity(ahead)), order_pk) for order_pk, ahead in places]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(_QUEUE, rows)
 
 
 def _require_tradable(session: TradingSession) -> None:

@@ -242,6 +242,15 @@ def test_exchange_that_cannot_be_reached_is_no_proof() -> None:
     assert any("could not be listed" in problem for problem in report.problems)
 
 
+def test_without_groups_an_exchange_that_cannot_be_reached_is_no_proof_either() -> None:
+    venue = FaultyVenue(faults=1.0)
+    venue.stock(1, 1)
+    report = climb(venue, of_prefix("Market", TICKER), timing=Timing(limit_s=3, trigger_limit_s=2))
+    assert not report.is_zero
+    assert report.proved_ms is None
+    assert len(venue.resting) == 1
+
+
 @pytest.mark.parametrize("reach", [of_prefix("Market", TICKER), of_prefix("Event", "KXTEST-26NOV20")])
 def test_narrower_scope_cancels_only_its_own_and_triggers_nobody(reach: Any) -> None:
     venue = FaultyVenue()

@@ -13,8 +13,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.simulation.episodes.batch import new_database, run_all
 from apps.simulation.episodes.episode import Result, run_episode
+from apps.simulation.episodes.faults import FaultKind
 
 PROGRESS_EVERY = 100
+EVERY_KIND_FROM = 1_000
+"""From so many episodes on, a kind of fault that never occurred is a failure: it is not injected any more."""
 
 
 class Command(BaseCommand):
@@ -50,6 +53,8 @@ class Command(BaseCommand):
             options["json"].write_text(json.dumps(figures, indent=2) + "\n")
         if figures["failed"]:
             raise CommandError(f"{figures['failed']} of {figures['episodes']} episodes failed", returncode=1)
+        if figures["never"] and len(seeds) >= EVERY_KIND_FROM:
+            raise CommandError(f"faults that never occurred: {', '.join(figures['never'])}", returncode=1)
 
     def _replay(self, seed: int, *, trace: bool) -> None:
         result = run_episode(new_database(), seed, keep_trace=trace)
@@ -88,5 +93,6 @@ def _figures(results: list[Result], seconds: float) -> dict[str, Any]:
         "seconds": seconds,
         "episodes_per_s": len(results) / seconds,
         "fault_kinds": len(faults),
+        "never": sorted(kind.value for kind in FaultKind if not faults[kind.value]),
         "faults": dict(sorted(faults.items())),
     }
