@@ -33,7 +33,7 @@ SETTLE_MINUTES = 3.0
 GROWTH_GOAL = 0.05
 # The simulator sends two frames or a little less for a book event: the delta, and the ticker when the best moved.
 FRAMES_PER_EVENT = 1.7
-STALE_WORDS = ("feed", "stale", "K6", "silent", "DISCONNECT")
+STALE_WORDS = ("feed", "FEED", "stale", "K6", "SILENT", "NO_INPUT", "SEQUENCE_GAP")
 # What shuts the gate for a moment in the first seconds says nothing about a soak.
 STARTING = frozenset({"start", "armed", "switches", "guardian", "groups"})
 
@@ -57,7 +57,7 @@ class Verdict:
     lost_token_account: int
     stale: int
     shut: dict[str, float]
-    events: dict[str, int]
+    events: dict[str, list[str]]
     oldest_feed_ms: int
     most_backlog: int
     decisions: int
@@ -131,7 +131,9 @@ class Soak:
             flush=True,
         )
 
-    def verdict(self, options: argparse.Namespace, wanted: float, ending: tuple[bool, str, dict[str, int]]) -> Verdict:
+    def verdict(
+        self, options: argparse.Namespace, wanted: float, ending: tuple[bool, str, dict[str, list[str]]]
+    ) -> Verdict:
         from_minute = min(SETTLE_MINUTES, options.minutes / 3)
         settled = [row for row in self.rows if row["minute"] >= from_minute]
         if len(settled) < 2:
@@ -142,7 +144,7 @@ class Soak:
         for row in self.rows:
             shut.update({key: ticks for key, ticks in row["closed"].items() if row["minute"] > 0.5})
         tied_out, summary, events = ending
-        stale_events = sum(n for code, n in events.items() if any(word in code for word in STALE_WORDS))
+        stale_events = sum(len(told) for code, told in events.items() if any(word in code for word in STALE_WORDS))
         return Verdict(
             options.minutes, from_minute, options.markets, wanted,
             (counters["frames"] - settled[0]["counters"]["frames"]) / (last["at"] - settled[0]["at"]),
@@ -175,13 +177,21 @@ def _shut(row: dict[str, Any]) -> str:
     return ", ".join(f"{key} {ticks / 10:.1f} s" for key, ticks in row["closed"].items()) or "-"
 
 
-def ended(platform: Platform) -> tuple[bool, str, dict[str, int]]:
+TELL_EVENTS = """
+import json
+from apps.governance.models import SystemEvent
+rows = list(SystemEvent.objects.order_by("id").values_list("code", "message"))
+print("EVENTS", json.dumps(rows))
+"""
+
+
+def ended(platform: Platform) -> tuple[bool, str, dict[str, list[str]]]:
     """Stops the session in good order: whether everything tied out, in what words, and system events by code."""
     platform.supervisor.stop([SESSION])
-    code = "from apps.governance.models import SystemEvent; from collections import Counter; import json; "
-    code += "print('EVENTS', json.dumps(Counter(SystemEvent.objects.values_list('code', flat=True))))"
-    told = platform.manage("shell", "-c", code)
-    events: dict[str, int] = json.loads(told.rsplit("EVENTS", 1)[1])
+    rows = json.loads(platform.manage("shell", "-c", TELL_EVENTS).rsplit("EVENTS", 1)[1])
+    events: dict[str, list[str]] = {}
+    for code, message in rows:
+        events.setdefault(code, []).append(message)
     try:
         return True, platform.manage("session_summary", "bench"), events
     except RuntimeError as error:
@@ -199,10 +209,13 @@ def report(verdict: Verdict) -> None:
         f"reserve    {'SPENT by trading' if v.reserve_spent else 'never spent by trading'} in {v.takes} takes; "
         f"token account lost {v.lost_token_account} times\n"
         f"stale      {v.stale} flags (goal 0); oldest feed {v.oldest_feed_ms} ms, journal backlog at most "
-        f"{v.most_backlog}\ngate shut  {v.shut or '-'} (seconds)\nevents     {v.events or '-'}\n"
+        f"{v.most_backlog}\ngate shut  {v.shut or '-'} (seconds)\n"
         f"work       {v.decisions} decisions, {v.orders} orders, {v.fills} fills, {v.errors} errors\n"
-        f"tied out   {'yes' if v.tied_out else 'NO'}\n{v.summary.strip()}\n{'met' if v.is_met else 'MISSED'}"
+        f"tied out   {'yes' if v.tied_out else 'NO'}\n{v.summary.strip()}"
     )
+    for code, told in v.events.items():
+        print(f"{code} {len(told)} times: {told[0][:300]}")
+    print("met" if v.is_met else "MISSED")
 
 
 def main() -> int:

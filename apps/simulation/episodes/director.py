@@ -50,8 +50,8 @@ class Director:
         return sorted(self._acts)
 
     def plan(self, until_s: float) -> None:
-        """None in one episode of ten, else up to ten, anywhere from the start on."""
-        count = 0 if self._rng.random() < 0.1 else self._rng.randint(1, 10)
+        """None in one episode of ten, else up to twelve, anywhere from the start on."""
+        count = 0 if self._rng.random() < 0.1 else self._rng.randint(1, 12)
         drawn = [(self._rng.uniform(0.0, until_s), self._rng.choice(self.kinds)) for _ in range(count)]
         self.planned = sorted(drawn)
 

@@ -22,9 +22,9 @@ from .acts_desk import still_waiting
 from .checks import check_calm, check_end
 from .database import MemoryDatabase, outside_loop
 from .director import Director
+from .faults import FaultKind
 from .folders import run_folder
 from .ground import allowed_now, arrange, draw_setup
-from .faults import FaultKind
 from .loop import VirtualLoop
 from .world import Runner, World
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from apps.engine.errors import EngineError
 from apps.engine.orders import OrderEventKind, OrderStatus
 from apps.engine.ports import VenueOrder
-from apps.engine.types import Fill, Side
+from apps.engine.types import Fill
 from apps.gateway.kalshi.frames import (
     DeltaFrame,
     ErrorFrame,
@@ -24,7 +24,8 @@ from apps.governance.choices import Severity
 from apps.trading.choices import EventSource, ExecutionMode
 
 from .blotter import WorkingOrder
-from .context import MarketDesk, SessionContext, Shown
+from .book_feed import BookFeed
+from .context import MarketDesk, SessionContext
 from .incidents import Incidents
 from .ledger import Ledger
 from .requests import OrderRequests
@@ -54,6 +55,7 @@ class FeedHandler:
         self._ledger = ledger
         self._incidents = incidents
         self._on_change = on_change
+        self._books = BookFeed(context, incidents, on_change)
         self._on_news = on_news
         self._on_group_triggered = on_group_triggered
 
@@ -63,11 +65,11 @@ class FeedHandler:
         context.counters.frames += 1
         context.last_frame_ms = context.clock.now_ms()
         if type(frame) is DeltaFrame:
-            self._on_delta(frame, context.clock.monotonic())
+            self._books.on_delta(frame, context.clock.monotonic())
         elif type(frame) is TickerFrame:
             self._on_ticker(frame)
         elif isinstance(frame, SnapshotFrame):
-            self._on_snapshot(frame)
+            self._books.on_snapshot(frame)
         elif isinstance(frame, FillFrame):
             self.on_fill(frame.fill, EventSource.PRIVATE_FEED)
         elif isinstance(frame, UserOrderFrame):
@@ -76,70 +78,6 @@ class FeedHandler:
             self._on_lifecycle(frame)
         else:
             self._on_other(frame)
-
-    def _on_delta(self, frame: DeltaFrame, arrived_s: float) -> None:
-        context = self._context
-        desk = context.desks.get(frame.ticker)
-        if desk is None:
-            context.books.on_sequenced(frame.sid, frame.seq)
-            return
-        if context.books.on_delta(frame.sid, frame.seq, frame):
-            desk.book_at_ms = context.last_frame_ms
-            if frame.client_order_id is not None:
-                self._show(desk, frame)
-        desk.trigger, desk.frame_s = "frame", arrived_s
-        self._on_change(desk)
-
-    def _show(self, desk: MarketDesk, frame: DeltaFrame) -> None:
-        """A delta of our own making: what the public book shows of us moved by exactly this much."""
-        assert frame.client_order_id is not None
-        # By price as well: an amend takes the order from one level to another in two deltas.
-        key = (frame.client_order_id, frame.price)
-        shown = desk.shown.get(key)
-        if shown is None:
-            shown = desk.shown[key] = Shown(frame.side, frame.price, 0)
-        shown.quantity += frame.delta
-        if shown.quantity <= 0:
-            del desk.shown[key]
-
-    def _on_snapshot(self, frame: SnapshotFrame) -> None:
-        context = self._context
-        desk = context.desks.get(frame.book.ticker)
-        if desk is None:
-            context.books.on_sequenced(frame.sid, frame.seq)
-            return
-        agrees = self._agrees(frame)
-        if not context.books.on_snapshot(frame.sid, frame.seq, frame.book):
-            return
-        if agrees:
-            return
-        if agrees is False:
-            context.watch.on_book_problem(desk.ticker)
-            self._incidents.raise_event(
-                "BOOK_DIFFERS", Severity.WARNING, f"the book of {desk.ticker} was not what its snapshot says",
-                {"ticker": desk.ticker},
-            )  # fmt: skip
-        # A snapshot does not say which part is ours; what we believe to rest is the best guess until deltas tell.
-        desk.shown = {
-            (order.client_order_id, order.tracked.price): Shown(
-                order.tracked.side, order.tracked.price, order.tracked.remaining
-            )
-            for order in context.blotter.open_orders(desk.ticker)
-            if order.tracked.status is not OrderStatus.SUBMITTED
-        }
-        desk.book_at_ms, desk.trigger, desk.frame_s = context.last_frame_ms, "frame", None
-        self._on_change(desk)
-
-    def _agrees(self, frame: SnapshotFrame) -> bool | None:
-        """Whether our book is what this snapshot, next in its sequence, says; None when there is nothing to compare."""
-        books = self._context.books
-        book = books.book(frame.book.ticker)
-        if book is None or not book.is_quotable or frame.seq != books.last_seq(frame.sid) + 1:
-            return None
-        return all(
-            sorted(book.levels(side)) == sorted(levels)
-            for side, levels in ((Side.BID, frame.book.bids), (Side.ASK, frame.book.asks))
-        )
 
     def _on_ticker(self, frame: TickerFrame) -> None:
         desk = self._context.desks.get(frame.ticker)

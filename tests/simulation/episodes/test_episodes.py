@@ -19,7 +19,7 @@ from apps.trading.execution.feed import FeedHandler
 from apps.trading.execution.risk_view import RiskBook
 
 BATCH = range(7_000, 7_012)
-SEARCH = range(1, 25)
+SEARCH = range(1, 150)
 
 
 def _first_problem(database: MemoryDatabase, word: str) -> str | None:
