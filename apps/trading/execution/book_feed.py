@@ -1,4 +1,4 @@
-"""Books as the feed tells them, the part of them that is ours, and whether they are what the exchange's snapshots say."""
+"""Books as the feed tells them, what of them is ours, and whether they are what the exchange's snapshots say."""
 
 from __future__ import annotations
 
