@@ -79,7 +79,7 @@ async def measure(markets: int, seconds: float) -> tuple[list[int], int, float]:
     from apps.gateway.kalshi.venue import KalshiVenue
     from apps.marketdata.connection import kalshi_signer, kalshi_socket
     from apps.trading.execution.session import Parts, open_session
-    from tests.bench.bench_setup import prepare
+    from tests.bench.bench_setup import guardian_stands_in, prepare
 
     clock = SystemClock()
     begun: dict[str, tuple[float, int]] = {}
@@ -113,6 +113,7 @@ async def measure(markets: int, seconds: float) -> tuple[list[int], int, float]:
     rest = KalshiRest(settings.KALSHI_API_URL, kalshi_signer(clock), basic_budget(clock), clock, client=client)
     await rest.load_budget()
     account = await prepare(rest, markets)
+    guardian = asyncio.create_task(guardian_stands_in())
     parts = Parts(clock, Random(1), Timed(rest), kalshi_socket(clock=clock), None)
     session = await open_session(account=account, holder="bench", parts=parts)
     assert session is not None
@@ -125,6 +126,7 @@ async def measure(markets: int, seconds: float) -> tuple[list[int], int, float]:
     result = list(taken), session.context.counters.frames - frames, (time.process_time() - cpu) / seconds
     stop.set()
     await task
+    guardian.cancel()
     await client.aclose()
     return result
 

@@ -119,7 +119,8 @@ class Soak:
         row["minute"] = (row["at"] - start) / 60
         row["guardian_mb"] = self._platform.resident_mb(GUARDIAN)
         row["exchange_mb"] = self._platform.resident_mb(EXCHANGE)
-        row["refused"] = sum(self._platform.stats()["refused"].values())
+        stats = self._platform.stats()
+        row["refused"], row["exchange"] = sum(stats["refused"].values()), stats
         before = self.rows[-1] if self.rows else None
         row["rate"] = _rate(before, row)
         self.rows.append(row)
@@ -214,7 +215,8 @@ def report(verdict: Verdict) -> None:
         f"tied out   {'yes' if v.tied_out else 'NO'}\n{v.summary.strip()}"
     )
     for code, told in v.events.items():
-        print(f"{code} {len(told)} times: {told[0][:300]}")
+        for text in dict.fromkeys(told):
+            print(f"{code} {told.count(text)} times: {text[:300]}")
     print("met" if v.is_met else "MISSED")
 
 

@@ -44,12 +44,13 @@ async def measure(markets: int, seconds: float) -> list[float]:
     from apps.gateway.kalshi.venue import KalshiVenue
     from apps.marketdata.connection import kalshi_signer, kalshi_socket
     from apps.trading.execution.session import Parts, open_session
-    from tests.bench.bench_setup import prepare
+    from tests.bench.bench_setup import guardian_stands_in, prepare
 
     clock = SystemClock()
     rest = KalshiRest(settings.KALSHI_API_URL, kalshi_signer(clock), basic_budget(clock), clock)
     await rest.load_budget()
     account = await prepare(rest, markets)
+    guardian = asyncio.create_task(guardian_stands_in())
     parts = Parts(clock, Random(1), KalshiVenue(rest), kalshi_socket(clock=clock), None)
     session = await open_session(account=account, holder="bench", parts=parts)
     assert session is not None
@@ -73,6 +74,7 @@ async def measure(markets: int, seconds: float) -> list[float]:
     result = [handled, percentile(list(ages), 0.5), percentile(list(ages), 0.99), used, memory, memory_after]
     stop.set()
     await task
+    guardian.cancel()
     await rest.aclose()
     return result
 
