@@ -173,6 +173,13 @@ def figures_write(path: Path, figures: Sequence[Figure]) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
+def figures_leave(run_dir: Path, name: str, figures: Sequence[Figure]) -> None:
+    """What a run of a management command has measured, for the next report on this machine."""
+    folder = run_dir / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    figures_write(folder / f"{name}.json", figures)
+
+
 def _read(path: Path) -> list[Figure]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))

@@ -22,11 +22,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.bench.figures import Figure, judged, write  # noqa: E402
 from tests.gateway.fuzzing.corpus import runs  # noqa: E402
 from tests.gateway.fuzzing.frame_trial import Tally  # noqa: E402
 from tests.gateway.fuzzing.play import play  # noqa: E402
 
 BLOCK = 50_000
+ASKED = 10_000_000
 
 
 def work(pipe: Connection) -> None:
@@ -126,7 +128,11 @@ def main() -> None:
     report(found)
     if options.json is not None:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    if tally.crashes or tally.wrong or tally.hangs:
+    bad = tally.crashes + tally.wrong + tally.hangs
+    value = f"{tally.crashes} crashes, {tally.wrong} wrong, {tally.hangs} above 100 ms"
+    is_met = judged(not bad, is_enough=tally.tried >= ASKED)
+    write("fuzz", [Figure("G6", "frames and replies", f"{value} of {tally.tried:,}", is_met, tally.tried)])
+    if bad:
         raise SystemExit(1)
 
 

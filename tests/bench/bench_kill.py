@@ -23,7 +23,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.bench.figures import Figure, judged, write  # noqa: E402
+
 ORDERS, GROUPS, MARKETS = 1_000, 10, 10
+MOST_ACK_MS = 500
+ENOUGH_RUNS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,19 @@ class Result:
             f"{self.case.text:26} {self.runs:4} runs   last ack {self.last_ack.text()}   "
             f"proved zero {self.proved_zero.text()}   {goal:24} {'met' if self.is_met else 'MISSED'}"
         )
+
+
+def figures(results: list[Result]) -> list[Figure]:
+    found = []
+    for r in results:
+        goal, ack, zero = r.case.zero_goal_ms, r.last_ack, r.proved_zero
+        if r.case.ack_goal_ms is not None:
+            is_good = ack.p95 <= r.case.ack_goal_ms and ack.maximum <= MOST_ACK_MS
+            is_met = judged(is_good, is_enough=r.runs >= ENOUGH_RUNS)
+            found.append(Figure("G2", "last acknowledgement, p50 / p95 / max", f"{ack.text()} ms", is_met, r.runs))
+        is_met = None if goal is None else judged(zero.p95 <= goal, is_enough=r.runs >= ENOUGH_RUNS)
+        found.append(Figure("G3", f"{r.case.text}, p50 / p95 / max", f"{zero.text()} ms", is_met, r.runs))
+    return found
 
 
 async def measure(stand: Any, case: Case, runs: int, sigma: float) -> Result:
@@ -172,6 +189,7 @@ def main() -> int:
                     print(results[-1].text(), flush=True)
     if options.json:
         options.json.write_text(json.dumps([asdict(result) | {"is_met": result.is_met} for result in results]))
+    write("kill", figures(results))
     return 1 if options.check and not all(result.is_met for result in results) else 0
 
 

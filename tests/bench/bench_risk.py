@@ -11,8 +11,10 @@ from time import perf_counter_ns
 from apps.engine.exposure import ExposureTree, NodeKey, NodeLevel
 from apps.engine.limits import Limit, LimitRule, RiskLimits, RiskView, TradingState, check_intent
 from apps.engine.types import MONEY_SCALE, OrderIntent, Side
+from tests.bench.figures import Figure, write
 
 CHECKS = 200_000
+GOAL_US = 2_000
 ORDERS_A_SECOND = 10
 PATH = (
     NodeKey(NodeLevel.GLOBAL, ""),
@@ -66,10 +68,13 @@ def main(checks: int) -> None:
         alone.append(ended - between)
         whole.append(ended - started)
     print(f"{checks} checks, path of {len(PATH)} levels, {len(binding.limits)} limits")
+    figures = []
     for name, times in (("check alone", alone), ("tree, view and check", whole)):
         times.sort()
         median, p99 = times[checks // 2] / 1_000, times[checks * 99 // 100] / 1_000
+        figures.append(Figure("G22", f"risk {name}, p50 / p99", f"{median:.1f} / {p99:.1f} us", p99 <= GOAL_US, checks))
         print(f"{name:>22}: median {median:.1f} us, p99 {p99:.1f} us, worst {times[-1] / 1_000:.0f} us")
+    write("risk", figures)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.bench.figures import Figure, write  # noqa: E402
+
+GOAL_US = 12_000
+
 
 def write_key_pair(private: Path, public: Path) -> None:
     """RSA-2048, the exchange's usual kind and the slower one to sign with."""
@@ -127,7 +131,6 @@ async def measure(markets: int, seconds: float) -> tuple[list[int], int, float]:
     stop.set()
     await task
     guardian.cancel()
-    await client.aclose()
     return result
 
 
@@ -152,6 +155,7 @@ def main() -> None:
     parser.add_argument("--markets", type=int, nargs="+", default=[1, 1000])
     parser.add_argument("--rate", type=float, default=200, help="book events per second over all markets")
     options = parser.parse_args()
+    figures = []
     for markets in options.markets:
         rows = []
         for _ in range(options.runs):
@@ -167,6 +171,9 @@ def main() -> None:
             f"{markets:5} markets: frame to signed order p50 {p50:6.0f} us  p99 {p99:6.0f} us   "
             f"({orders:.0f} orders, {frames:.0f} frames/s, {cpu:.0%} of a core; medians of {options.runs} runs)"
         )
+        text = f"frame to signed order, {markets} markets, p50 / p99"
+        figures.append(Figure("G22", text, f"{p50 / 1e3:.1f} / {p99 / 1e3:.1f} ms", p99 <= GOAL_US, int(orders)))
+    write("session", figures)
 
 
 def one(markets: int, seconds: float, rate: float) -> None:

@@ -24,17 +24,19 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench.figures import Figure, write  # noqa: E402
+from tests.bench.figures import Figure, judged, write  # noqa: E402
 from tests.bench.peak import recorded_peaks  # noqa: E402
 from tests.bench.stack import EXCHANGE, GUARDIAN, SESSION, Platform, Wanted, standing  # noqa: E402
 
 EVERY_S = 10.0
 SETTLE_MINUTES = 3.0
+ASKED_MINUTES = 15.0
 GROWTH_GOAL = 0.05
 # The simulator sends two frames or a little less for a book event: the delta, and the ticker when the best moved.
 FRAMES_PER_EVENT = 1.7
 STALE_WORDS = ("feed", "FEED", "stale", "K6", "SILENT", "NO_INPUT", "SEQUENCE_GAP")
 # What shuts the gate for a moment in the first seconds says nothing about a soak.
+STARTING_S = 10.0
 STARTING = frozenset({"start", "armed", "switches", "guardian", "groups"})
 
 
@@ -79,13 +81,31 @@ class Verdict:
         seconds, calls = round(self.minutes * 60), self.takes
         is_fast = self.frames_per_s >= self.wanted_per_s
         rate = f"{self.frames_per_s:.0f} frames/s, asked {self.wanted_per_s:.0f}"
-        is_calm = not (self.own_429 or self.client_429)
+        is_calm, is_long = not (self.own_429 or self.client_429), self.minutes >= ASKED_MINUTES
         return [
-            Figure("G13", "memory growth", f"{self.growth:+.1%} ({size})", self.growth <= GROWTH_GOAL, seconds),
+            Figure(
+                "G13",
+                "memory growth",
+                f"{self.growth:+.1%} ({size})",
+                judged(self.growth <= GROWTH_GOAL, is_enough=is_long),
+                seconds,
+            ),
             Figure("G13", "message rate", rate, is_fast, seconds),
-            Figure("G13", "stale flags", str(self.stale), not self.stale, seconds),
-            Figure("G19", "429s (exchange / session)", f"{self.own_429} / {self.client_429}", is_calm, calls),
-            Figure("G19", "reserve spent by trading", str(self.reserve_spent), not self.reserve_spent, calls),
+            Figure("G13", "stale flags", str(self.stale), judged(not self.stale, is_enough=is_long), seconds),
+            Figure(
+                "G19",
+                "429s (exchange / session)",
+                f"{self.own_429} / {self.client_429}",
+                judged(is_calm, is_enough=is_long),
+                calls,
+            ),
+            Figure(
+                "G19",
+                "reserve spent by trading",
+                str(self.reserve_spent),
+                judged(not self.reserve_spent, is_enough=is_long),
+                calls,
+            ),
             Figure("G11", "tied out after the soak", str(self.tied_out), self.tied_out, self.fills),
         ]
 
@@ -181,18 +201,19 @@ def _shut(row: dict[str, Any]) -> str:
 TELL_EVENTS = """
 import json
 from apps.governance.models import SystemEvent
-rows = list(SystemEvent.objects.order_by("id").values_list("code", "message"))
-print("EVENTS", json.dumps(rows))
+rows = SystemEvent.objects.order_by("id").values_list("code", "message", "created_at")
+print("EVENTS", json.dumps([[code, message, at.timestamp()] for code, message, at in rows]))
 """
 
 
-def ended(platform: Platform) -> tuple[bool, str, dict[str, list[str]]]:
-    """Stops the session in good order: whether everything tied out, in what words, and system events by code."""
+def ended(platform: Platform, since_s: float) -> tuple[bool, str, dict[str, list[str]]]:
+    """Stops the session in good order: whether everything tied out, in what words, and later events by code."""
     platform.supervisor.stop([SESSION])
     rows = json.loads(platform.manage("shell", "-c", TELL_EVENTS).rsplit("EVENTS", 1)[1])
     events: dict[str, list[str]] = {}
-    for code, message in rows:
-        events.setdefault(code, []).append(message)
+    for code, message, at in rows:
+        if at >= since_s:
+            events.setdefault(code, []).append(message)
     try:
         return True, platform.manage("session_summary", "bench"), events
     except RuntimeError as error:
@@ -240,9 +261,9 @@ def main() -> int:
         samples = platform.folder / "samples.jsonl"
         platform.start_guardian()
         platform.start_session(str(samples), "--every", str(EVERY_S))
-        soak = Soak(platform, samples)
+        soak, begun_s = Soak(platform, samples), time.time()
         soak.run(options.minutes)
-        verdict = soak.verdict(options, wanted, ended(platform))
+        verdict = soak.verdict(options, wanted, ended(platform, begun_s + STARTING_S))
     report(verdict)
     if options.json:
         found = asdict(verdict) | {"is_met": verdict.is_met, "peaks": [asdict(p) for p in peaks.values()]}

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.bench.bench_session import exchange, percentile, settled  # noqa: E402
+from tests.bench.figures import Figure, write  # noqa: E402
 
 
 def resident_mb() -> float:
@@ -106,6 +107,7 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=[500, 1000, 2000, 4000])
     options = parser.parse_args()
     seconds, runs = (options.minutes * 60, 1) if options.minutes else (options.seconds, options.runs)
+    figures = []
     for rate in options.rates:
         rows = []
         for _ in range(runs):
@@ -121,6 +123,9 @@ def main() -> None:
             f"({seconds:.0f} s, medians of {runs})",
             flush=True,
         )
+        text, value = f"age of frames at {rate:.0f} events/s", f"{handled:.0f} frames/s, p50 {p50:.0f} p99 {p99:.0f} ms"
+        figures.append(Figure("G13", text, value, None, int(handled * seconds)))
+    write("sustain", figures)
 
 
 if __name__ == "__main__":

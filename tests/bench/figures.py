@@ -33,6 +33,11 @@ class Figure:
     n: int
 
 
+def judged(is_good: bool, *, is_enough: bool) -> bool | None:
+    """A goal is met only by a run as large as it asks for; a smaller one can only show that it is missed."""
+    return is_good if is_enough or not is_good else None
+
+
 def write(name: str, figures: Iterable[Figure], *, folder: Path | None = None) -> Path:
     """Leaves the figures of one run; says on stderr where."""
     folder = folder or FOLDER

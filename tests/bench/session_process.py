@@ -51,12 +51,25 @@ class Takes:
         return wait_s
 
 
+class Calls:
+    """Counts requests by method and path."""
+
+    def __init__(self, rest: Any) -> None:
+        self.by_path: dict[str, int] = {}
+        self._call, rest.call = rest.call, self._counted
+
+    async def _counted(self, kind: Any, call: Any) -> Any:
+        name = f"{call.method} {call.template}"
+        self.by_path[name] = self.by_path.get(name, 0) + 1
+        return await self._call(kind, call)
+
+
 class Probe:
     """Looks at a session ten times a second; `line()` is what there is to say since the last one."""
 
     def __init__(self, session: Any, rest: Any) -> None:
         self._session, self._rest = session, rest
-        self._takes = Takes(rest.budget)
+        self._takes, self._calls = Takes(rest.budget), Calls(rest)
         self._closed: dict[str, int] = {}
         self._oldest_feed_ms = 0
         self._most_backlog = 0
@@ -85,6 +98,7 @@ class Probe:
             "rate_limited": self._rest.rate_limited,
             "lost_token_account": self._rest.budget.fallbacks,
             "takes": self._takes.count,
+            "calls": dict(self._calls.by_path),
             "spare_tokens": self._takes.spare,
             "open_orders": len(context.blotter.open_orders()),
             "stale_books": sum(not _is_quotable(context, ticker) for ticker in context.desks),

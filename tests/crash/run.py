@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.bench.figures import Figure, write
+
 if TYPE_CHECKING:
     from .matrix import Matrix
 
@@ -62,10 +64,20 @@ def main() -> int:
         matrix.run()
     found = summary(matrix, time.monotonic() - begun)
     text = json.dumps(found, indent=1)
+    if not options.path:
+        leave(found)
     if options.json:
         options.json.write_text(text)
     sys.stdout.write(text + "\n")
     return 1 if found["failures"] else 0
+
+
+def leave(found: dict[str, Any]) -> None:
+    """The figure of a whole run."""
+    bad, kills = len(found["failures"]), found["killed"]
+    text = f"kill -9 at every persisted step, {found['database']}"
+    value = f"{kills} kills of {found['kill_points']} points, {bad} failures"
+    write(f"crash_{found['database']}", [Figure("G7", text, value, not bad, kills)])
 
 
 def prepared(folder: Path, options: argparse.Namespace) -> Matrix:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from apps.engine.limits import LimitRule, RiskLimits
 from apps.engine.ports import VenueStatus
 from apps.engine.types import QUANTITY_SCALE, BookSnapshot, Side
 from apps.gateway.errors import InvalidOrder, ReplyTimeout
@@ -118,6 +121,23 @@ async def test_a_quote_that_became_too_eager_is_drawn_back_in_place() -> None:
         await stage.until(lambda: stage.session.context.journal.backlog == 0, "stored")
         await row.arefresh_from_db()
         assert (row.status, int(row.price * 10_000)) == ("accepted", 5600)
+
+
+async def test_a_quote_is_not_drawn_back_out_of_the_price_band() -> None:
+    account = await query(arrange)()
+    async with running(account) as stage:
+        await quoting(stage)
+        bid = stage.session.context.desks[TICKER].working[Side.BID].tracked
+        armed = stage.session.context.desks[TICKER].armed
+        assert armed.limits is not None
+        band = tuple(
+            replace(limit, value=bid.price) if limit.rule is LimitRule.MIN_PRICE else limit
+            for limit in armed.limits.limits
+        )
+        stage.session.context.desks[TICKER].armed = replace(armed, limits=RiskLimits(band))
+        await stage.delta(Side.BID, 5600, -1000)
+        await stage.until(lambda: bid.order_id in stage.venue.canceled, "taken off")
+        assert stage.venue.amended == []
 
 
 async def test_a_refused_amend_leaves_the_order_as_it_was() -> None:

@@ -136,7 +136,7 @@ class Scene:
             await self.stage.session.trader.requests.settle()
             await self.book_in_fills()
         self.plans.tick()
-        await self.stage.session.context.journal.drain(5)
+        assert await self.stage.session.context.journal.drain(20)
 
     async def book(self, ticker: str, bid: int = 5600, ask: int = 5700, size: int = 1000) -> None:
         self.stage.seq += 1

@@ -10,7 +10,8 @@ from django.db import OperationalError
 
 from apps.core.leases import LeaseLost
 from apps.engine.limits import TradingState
-from apps.engine.ports import OrderAck, VenuePosition
+from apps.engine.orders import OrderEventKind
+from apps.engine.ports import OrderAck, VenueOrder, VenuePosition
 from apps.engine.strategies.base import Decision, Quote, QuoteReason
 from apps.engine.types import OrderIntent, Side
 from apps.gateway.clock import SystemClock
@@ -21,7 +22,9 @@ from apps.risk import blocks
 from apps.risk.guardian import heartbeat
 from apps.risk.models import RiskLimit
 from apps.risk.models import TradingState as StateRow
+from apps.trading.choices import EventSource
 from apps.trading.exceptions import CredentialsMissing, TradingBlocked
+from apps.trading.execution import requests
 from apps.trading.models import Order
 from apps.trading.services.orders import IntentRecord, orders_commit
 from apps.trading.services.sessions import session_open
@@ -104,7 +107,7 @@ def test_a_lease_that_ran_out_stores_no_intent() -> None:
     assert not Order.objects.exists()
 
 
-@pytest.mark.parametrize("state", ["halted", "no such word"])
+@pytest.mark.parametrize("state", ["halted", "odd"])
 def test_a_halt_stores_no_intent(state: str) -> None:
     account = arrange()
     session = session_open(account=account, holder="a:1", now=factories.NOW)
@@ -338,3 +341,55 @@ def test_an_account_of_another_environment_gets_no_venue() -> None:
     account = factories.account(environment="production")
     with pytest.raises(CredentialsMissing):
         venue_open(account, SystemClock())
+
+
+class Slow(FakeVenue):
+    """Answers a create only when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_answer = asyncio.Event()
+        self.looked_up: list[str] = []
+
+    async def submit(self, intent: OrderIntent) -> OrderAck:
+        await self.may_answer.wait()
+        return await super().submit(intent)
+
+    async def order_by_client_id(self, client_order_id: str, ticker: str) -> VenueOrder | None:
+        self.looked_up.append(client_order_id)
+        return await super().order_by_client_id(client_order_id, ticker)
+
+
+async def test_an_order_that_waits_to_be_sent_is_not_looked_up_and_not_disowned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(requests, "BATCH", 1)
+    account, venue = await query(arrange)(), Slow()
+    async with running(account, venue) as stage:
+        await stage.book(BIDS, ASKS)
+        blotter, reconciler = stage.session.context.blotter, stage.session.trader.reconciler
+        await stage.until(lambda: len(list(blotter)) == 2 and all(order.pk for order in blotter), "both stored")
+        stage.clock.ms += 60_000
+        for _ in range(4):
+            await reconciler.resolve_undecided()
+        assert {order.tracked.status for order in blotter} == {"submitted"}
+        assert venue.looked_up == []
+        venue.may_answer.set()
+        await stage.session.trader.requests.settle()
+        assert len(venue.sent) == 2
+        assert "bug" not in stage.session.context.gate.blocks
+
+
+async def test_an_order_that_has_ended_while_it_waited_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "BATCH", 1)
+    account, venue = await query(arrange)(), Slow()
+    async with running(account, venue) as stage:
+        await stage.book(BIDS, ASKS)
+        context = stage.session.context
+        await stage.until(lambda: len(list(context.blotter)) == 2 and all(o.pk for o in context.blotter), "both stored")
+        [waiting] = [o for o in context.blotter if o.tracked.side is Side.ASK]
+        stage.session.trader.requests.note(waiting, OrderEventKind.CANCEL, EventSource.OWN, outcome="test")
+        venue.may_answer.set()
+        await stage.until(lambda: venue.sent, "the other is sent")
+        await stage.session.trader.requests.settle()
+        assert waiting.client_order_id not in [intent.client_order_id for intent in venue.sent]

@@ -292,6 +292,22 @@ async def test_a_settlement_pays_once_and_closes_the_position() -> None:
     assert amounts[1:] == [("trade", Decimal("-5.700000")), ("settlement", Decimal("10.000000"))]
 
 
+@pytest.mark.parametrize(("short", "events"), [(9_999, 0), (10_000, 1)])
+async def test_a_settlement_that_differs_by_a_cent_is_an_event_and_by_less_is_rounding(short: int, events: int) -> None:
+    account = await query(arrange)()
+    async with running(account) as stage:
+        await quoting(stage)
+        index = next(i for i, intent in enumerate(stage.venue.sent) if intent.side is Side.BID)
+        fill = fill_of(stage, index)
+        settle_fill(stage, index)
+        await stage.fill(fill)
+        paid = fill.quantity * 10_000 - short
+        settlement = VenueSettlement(TICKER, "yes", 10_000, paid, 0, stage.clock.now_ms())
+        stage.session.trader.ledger.apply_settlement(settlement)
+        assert stage.session.context.portfolio.is_settled(TICKER)
+    assert await SystemEvent.objects.filter(code="SETTLEMENT_DIFFERS").acount() == events
+
+
 async def test_a_fee_that_differs_from_ours_is_an_event_with_both_numbers() -> None:
     account = await query(arrange)()
     async with running(account) as stage:

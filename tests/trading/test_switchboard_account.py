@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -195,6 +196,16 @@ async def test_a_fee_that_differs_from_our_prediction_halts() -> None:
     assert "fees differ from our prediction by $0.5" in event.message
 
 
+async def test_fills_of_an_order_from_before_a_restart_are_no_fee_unknown() -> None:
+    account = await query(prepare)(K11={"max_unpredicted": 0})
+    async with switched(account) as s:
+        await quoting(s)
+        order = next(iter(s.stage.session.context.blotter))
+        order.fee_rule, order.is_recovered = None, True
+        await s.filled(order.tracked.side, fee=500_000)
+        assert s.board.account.fees(s.board.lookup.thresholds("K11"), s.stage.clock.now_ms()).unpredicted == 0
+
+
 async def test_a_clock_that_is_off_warns_then_stops_and_recovers() -> None:
     account = await query(prepare)()
     async with switched(account) as s:
@@ -255,6 +266,20 @@ async def test_code_that_is_not_the_approved_one_halts() -> None:
         event = await s.until_event("K18_VERSION")
         await s.until_state("account", account.name, "halted")
     assert "names code 000000000000" in event.message
+
+
+async def test_a_market_on_its_way_out_runs_no_parameters() -> None:
+    account = await query(prepare)()
+    async with switched(account) as s:
+        desk = s.stage.session.context.desks[TICKER]
+        present = s.board.lookup.present
+        assert present is not None
+        others = replace(present, approved={desk.armed.armed.config_id: "other parameters"})
+        for is_retired, found in ((False, 1), (True, 0)):
+            desk.is_retired = is_retired
+            inputs = s.board.account.versions(others, s.stage.clock.now_ms())
+            assert inputs is not None
+            assert len(inputs.disagreements or ()) == found
 
 
 async def test_a_switch_without_its_input_shuts_the_gate() -> None:

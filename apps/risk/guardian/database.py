@@ -66,7 +66,9 @@ class DatabaseThread:
 
         self._calls.put(call)
         try:
-            return await asyncio.wait_for(answer, wait_s)
+            # Not `wait_for`: it loses a cancel that comes together with the answer, and the guardian would never end.
+            async with asyncio.timeout(wait_s):
+                return await answer
         except TimeoutError:
             self._hangs = True
             raise DatabaseAway(f"the database did not answer within {wait_s} s") from None

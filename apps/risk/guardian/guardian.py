@@ -15,6 +15,7 @@ import redis
 import redis.asyncio
 from django.conf import settings
 
+from apps.core.shutdown import tasks_end
 from apps.gateway.errors import GatewayError
 from apps.risk import blocks
 from apps.risk.blocks import Block, BlocksUnreadable
@@ -79,10 +80,7 @@ class Guardian:
         running = [*self._ladders, *([self._dead] if self._dead else [])]
         if running:
             await asyncio.wait(running, timeout=LAST_LADDERS_S)
-        for task in [stopped, *tasks, *running]:
-            task.cancel()
-        results = await asyncio.gather(stopped, *tasks, *running, return_exceptions=True)
-        for result in results:
+        for result in await tasks_end([stopped, *tasks, *running]):
             if isinstance(result, Exception):
                 raise result
 

@@ -45,6 +45,7 @@ class ExchangeActs:
         self._world = world
         self._rng = rng
         self._exchange = world.exchange
+        self._is_changed = False
 
     def act(self, kind: FaultKind) -> None:
         markets = [m for m in self._exchange.state.catalogue.markets.values() if m.status in _TRADED]
@@ -62,10 +63,13 @@ class ExchangeActs:
         self._exchange.resume()
         for market in self._exchange.state.catalogue.markets.values():
             self._reopen(market)
-        self._sync()
+        if self._is_changed:
+            self._sync()
 
     def _later(self, low_s: float, high_s: float, call: Callable[..., None], *args: Any) -> None:
-        self._world.loop.call_later(self._rng.uniform(low_s, high_s), call, *args)
+        wait_s = self._rng.uniform(low_s, high_s)
+        self._world.quiet_from_s = max(self._world.quiet_from_s, self._world.loop.time() + wait_s)
+        self._world.loop.call_later(wait_s, call, *args)
 
     def _pause(self, kind: FaultKind) -> None:
         self._world.faults.count(kind)
@@ -90,6 +94,7 @@ class ExchangeActs:
 
     def _in_market(self, kind: FaultKind, market: Market) -> None:
         self._world.faults.count(kind)
+        self._is_changed = True
         outside_loop(self._record, market)
         if kind is FaultKind.MARKET_HALTED:
             self._exchange.halt(market.ticker)

@@ -115,4 +115,4 @@ class PeopleActs:
         self._world.loop.call_later(self._rng.uniform(1.0, 5.0), outside_loop, self._arm)
 
     def _arm(self) -> None:
-        StrategyConfig.objects.update(is_enabled=True, updated_at=self._now)
+        StrategyConfig.objects.filter(is_enabled=False).update(is_enabled=True, updated_at=self._now)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from apps.engine.decimals import format_money, money_from_decimal, price_from_decimal, quantity_from_decimal
 from apps.engine.orders import OPEN_STATUSES, OrderStatus
+from apps.governance.models import SystemEvent
 from apps.simulation.exchange.accounts import Account as ExchangeAccount
 from apps.simulation.exchange.orders import Order as ExchangeOrder
 from apps.simulation.exchange.orders import OrderStatus as ExchangeStatus
@@ -21,6 +22,8 @@ _AGREES: dict[ExchangeStatus, frozenset[str]] = {
     ExchangeStatus.CANCELED: frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED}),
 }
 
+NEVER = ("SETTLEMENT_DIFFERS", "SETTLEMENT_UNCLEAR", "UNKNOWN_MARKET")
+"""Events that say that our money and the exchange's differ, which here they never do."""
 FOUND_S = 13.0
 """Two comparisons and what the exchange's reads lag: until then an ended order must be known to have ended."""
 DISOWNED_S = 26.0
@@ -40,6 +43,7 @@ def check_end(world: World) -> list[str]:
     ]
     if theirs.resting:
         problems.append(f"{len(theirs.resting)} orders rest after the stop")
+    problems += [f"{event.code}: {event.message}" for event in SystemEvent.objects.filter(code__in=NEVER)]
     if created := world.exchange.money_put_in():
         problems.append(f"the exchange's books are off by {format_money(created)}")
     return problems

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from apps.engine.switches.catalogue import SWITCHES
-from apps.risk.blocks import blocks_read_files
+from apps.risk.blocks import BlocksUnreadable, blocks_read_files
 from apps.risk.choices import State
 from apps.risk.models import TradingState
 from apps.trading.choices import SessionState
@@ -41,6 +41,8 @@ SLOW_SWITCHES = ("K5",)
 """API errors count for a minute, longer than a calm."""
 CAUSES = {"K11": (FaultKind.FEE_CHANGED,), "K16": (FaultKind.LIMIT_LOWERED,)}
 """What may make a switch stop trading until people resume; everything else here is no reason to."""
+READ_LAG_S = 1.5
+"""What the exchange did last must be visible in its records before a session may end."""
 STOP_S = 60.0
 BURY_TURNS = 200
 
@@ -71,6 +73,8 @@ def run_episode(database: MemoryDatabase, seed: int, *, keep_trace: bool = False
         loop.set_exception_handler(lambda _, context: noise.append(_noise(context)))
         try:
             loop.run_until_complete(_episode(loop, seed, result, keep_trace=keep_trace))
+        except Exception as error:  # noqa: BLE001  one seed that breaks the checks must not end all the others
+            result.problems.append(f"the episode itself failed: {error!r}")
         finally:
             loop.close()
     result.problems += noise
@@ -149,7 +153,7 @@ async def _settle(world: World, runner: Runner) -> list[str]:
                 name, calm_end_s = serving, max(calm_end_s, now_s + RECOVERY_S)
             is_over = now_s >= calm_end_s + (RELEASE_S if _holds(world) else 0.0)
             problems = outside_loop(_check_alive, world) + outside_loop(check_calm, world, is_patient=is_over)
-            if is_over or not problems:
+            if is_over or (not problems and now_s >= world.quiet_from_s + READ_LAG_S):
                 return problems
         await asyncio.sleep(LOOK_S)
 
@@ -178,7 +182,10 @@ def _is_explained(world: World, reason: str) -> bool:
 
 def _check_alive(world: World) -> list[str]:
     """After the calm a session must be trading again, unless trading stands stopped, by people or by a switch."""
-    is_stopped = TradingState.objects.exclude(state=State.ACTIVE).exists() or bool(blocks_read_files())
+    try:
+        is_stopped = bool(blocks_read_files()) or TradingState.objects.exclude(state=State.ACTIVE).exists()
+    except BlocksUnreadable as error:
+        return [str(error)]
     if unexplained := [text for text in _switch_stops() if not _is_explained(world, text)]:
         return [f"a switch stopped trading without a cause: {text}" for text in unexplained]
     context = world.sessions[-1][1].context

@@ -84,6 +84,7 @@ class World:
         self.ends: list[str] = []
         self.arrivals: list[Arm] = []
         self.is_over = False
+        self.quiet_from_s = 0.0
         self.is_crowd_quiet = False
         self._work: list[asyncio.Task[None]] = []
 

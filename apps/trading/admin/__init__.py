@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from . import accounts, orders, strategies
+from . import accounts, orders, requests, strategies
 
-__all__ = ["accounts", "orders", "strategies"]
+__all__ = ["accounts", "orders", "requests", "strategies"]

@@ -15,7 +15,10 @@ from apps.trading.mapping import from_ms
 
 @dataclass(slots=True)
 class WorkingOrder:
-    """A tracked order with its row's key (0 until its intent is stored) and what the session needs to manage it."""
+    """A tracked order with its row's key (0 until its intent is stored) and what the session needs to manage it.
+
+    `is_recovered`: of an earlier session, whose rounding of fees so far is not known any more.
+    """
 
     tracked: TrackedOrder
     pk: int
@@ -28,6 +31,7 @@ class WorkingOrder:
     resolve_tries: int = 0
     queue_ahead: Quantity | None = None
     mode: ExecutionMode = ExecutionMode.MAKER
+    is_recovered: bool = False
 
     @property
     def client_order_id(self) -> str:

@@ -17,6 +17,8 @@ from .context import SessionContext
 from .incidents import Incidents
 
 RESULT_VALUE = {"yes": ONE_DOLLAR, "no": 0}
+# The venue names what it paid in whole cents and less its fee; fractions of a contract pay fractions of a cent.
+CENT: Money = 10_000
 
 
 class Ledger:
@@ -77,7 +79,7 @@ class Ledger:
             return False
         proceeds = context.portfolio.settle(settlement.ticker, value, settlement.fee)
         context.last_activity_ms = context.last_money_ms = context.clock.now_ms()
-        if proceeds != settlement.revenue:
+        if abs(proceeds - settlement.revenue) >= CENT + settlement.fee:
             self._incidents.raise_event(
                 "SETTLEMENT_DIFFERS", Severity.CRITICAL,
                 f"{settlement.ticker} paid {format_money(settlement.revenue)}, our position is worth "

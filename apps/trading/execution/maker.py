@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from apps.engine.limits import RiskDecision
+from apps.engine.limits import LimitRule, RiskDecision, RiskLimits
 from apps.engine.orders import OrderStatus, Terms
 from apps.engine.strategies.base import Decision, Quote
-from apps.engine.types import OrderIntent, Side
+from apps.engine.types import OrderIntent, Price, Side
 from apps.trading.choices import ExecutionMode
 from apps.trading.services.orders import DecisionRecord, IntentRecord
 
@@ -117,15 +117,15 @@ class MakerExecution:
             if quote.quantity < tracked.remaining:
                 self._amend(order, quote, "made smaller")
         elif (tracked.price - quote.price) * tracked.side.sign > 0:
-            self._draw_back(order, quote)
+            self._draw_back(desk, order, quote)
         elif self._context.clock.now_ms() >= (patient_until_ms := order.created_ms + PATIENCE_MS):
             self._requests.cancel(order, "moved")
         else:
             _wake(desk, patient_until_ms)
 
-    def _draw_back(self, order: WorkingOrder, quote: Quote) -> None:
+    def _draw_back(self, desk: MarketDesk, order: WorkingOrder, quote: Quote) -> None:
         """A less eager price cannot meet anybody, so an amend is safe: one request, no moment without a quote."""
-        if quote.quantity <= order.tracked.remaining:
+        if quote.quantity <= order.tracked.remaining and _is_in_band(desk.armed.limits, quote.price):
             self._amend(order, quote, "drawn back")
         else:
             self._requests.cancel(order, "moved")
@@ -194,6 +194,13 @@ def _is_due(order: WorkingOrder, now_s: int) -> bool:
     if tracked.status not in RESTING or tracked.amending is not None or tracked.expires_at_s is None:
         return False
     return 0 < tracked.expires_at_s - now_s <= RENEW_BELOW_S
+
+
+def _is_in_band(limits: RiskLimits | None, price: Price) -> bool:
+    """Amends pass no gate because they lower the risk; the band of prices is the one limit they could still leave."""
+    low = None if limits is None else limits.value(LimitRule.MIN_PRICE)
+    high = None if limits is None else limits.value(LimitRule.MAX_PRICE)
+    return low is not None and high is not None and low <= price <= high
 
 
 def _wake(desk: MarketDesk, at_ms: int) -> None:

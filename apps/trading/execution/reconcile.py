@@ -162,6 +162,7 @@ class Reconciler:
             if order.pk
             and order.tracked.status in UNDECIDED
             and (order.tracked.status is OrderStatus.UNKNOWN or now_ms - order.changed_ms > UNKNOWN_AFTER_MS)
+            and not self._requests.is_sending(order)
         ]
 
     def _resolve(self, order: WorkingOrder, record: VenueOrder | None) -> None:
@@ -170,8 +171,6 @@ class Reconciler:
             self._feed.on_venue_order(record, EventSource.REST)
             if tracked.status is OrderStatus.PENDING_CANCEL and record.status == "resting":
                 self._requests.note(order, OrderEventKind.LOSE, EventSource.REST, outcome="cancel had no effect")
-            return
-        if self._requests.is_sending(order):
             return
         order.resolve_tries += 1
         age_ms = self._context.clock.now_ms() - order.created_ms

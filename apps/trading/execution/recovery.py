@@ -78,7 +78,7 @@ def recover_orders(*, context: SessionContext) -> None:
         if tracked.is_open and tracked.status is not OrderStatus.UNKNOWN:
             tracked.apply(OrderEventKind.LOSE, "its session ended")
         created_ms = int(row.created_at.timestamp() * 1000)
-        context.blotter.add(WorkingOrder(tracked, row.pk, None, created_ms, row.reason))
+        context.blotter.add(WorkingOrder(tracked, row.pk, None, created_ms, row.reason, is_recovered=True))
     if updates:
         order_updates_store(updates)
 

@@ -13,10 +13,10 @@ from apps.engine.ports import OrderAck, OrderChange
 from apps.engine.types import OrderIntent
 from apps.gateway.errors import FokUnfilled, GatewayError, GroupTriggered, NotFound, OutcomeUnknown, VenueRejected
 from apps.trading.choices import EventSource
-from apps.trading.services.orders import OrderUpdate, order_updates_store
 
 from .blotter import WorkingOrder
 from .context import SessionContext
+from .order_notes import OrderNotes
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +25,14 @@ REJECTION_PAUSE_MS = 1_000
 BATCH = 10
 
 
-class OrderRequests:
-    """Sends, amends and cancels, and notes every event of an order in memory and in the database.
+class OrderRequests(OrderNotes):
+    """Sends, amends and cancels.
 
     `on_group_triggered(group_id, why)` is called when the exchange refuses an order because its group is stopped.
     """
 
     def __init__(self, context: SessionContext, *, on_group_triggered: Callable[[str | None, str], None]) -> None:
-        self._context = context
+        super().__init__(context)
         self._on_group_triggered = on_group_triggered
         self._tasks: set[asyncio.Task[None]] = set()
         self._sending: set[str] = set()
@@ -57,92 +57,48 @@ class OrderRequests:
         while self._tasks:
             await asyncio.gather(*self._tasks)
 
-    def note(
-        self,
-        order: WorkingOrder,
-        kind: OrderEventKind,
-        source: EventSource,
-        *,
-        outcome: str | None = None,
-        detail: dict[str, Any] | None = None,
-        apply: bool = True,
-        terms: Terms | None = None,
-    ) -> None:
-        """One event of an order: moves it (unless the caller has), stores it, frees its place when it has ended.
-
-        `terms` are given when the venue has taken new ones over.
-        """
-        context, tracked = self._context, order.tracked
-        if apply:
-            tracked.apply(kind, outcome)
-        order.changed_ms = context.last_activity_ms = context.clock.now_ms()
-        context.blotter.touch(order)
-        context.journal.collect(
-            order_updates_store,
-            OrderUpdate(
-                client_order_id=order.client_order_id,
-                order_pk=order.pk,
-                at=context.now(),
-                kind=kind,
-                source=source,
-                status=tracked.status,
-                filled=tracked.filled,
-                remaining=tracked.remaining,
-                venue_order_id=tracked.order_id,
-                outcome=outcome,
-                detail=detail or {},
-                terms=terms,
-            ),
-        )
-        if not tracked.is_open:
-            self.free(order)
-
-    def free(self, order: WorkingOrder) -> None:
-        """Its place in the market is open again."""
-        desk = self._context.desks.get(order.tracked.ticker)
-        if desk is None:
-            return
-        if desk.working.get(order.tracked.side) is order:
-            del desk.working[order.tracked.side]
-        desk.is_dirty = True
-
     async def submit(self, orders: Sequence[tuple[WorkingOrder, OrderIntent]], frame_s: float | None) -> None:
         """Sends stored orders, several in one request; those the gate no longer lets through are not sent."""
-        context = self._context
-        for start in range(0, len(orders), BATCH):
-            part = [o for o in orders[start : start + BATCH] if self._passes(o[0])]
-            if not part:
-                continue
+        self._sending |= {intent.client_order_id for _, intent in orders}
+        try:
+            for start in range(0, len(orders), BATCH):
+                await self._submit_part(orders[start : start + BATCH], frame_s)
+        finally:
+            self._sending -= {intent.client_order_id for _, intent in orders}
+
+    async def _submit_part(self, orders: Sequence[tuple[WorkingOrder, OrderIntent]], frame_s: float | None) -> None:
+        context, part = self._context, [o for o in orders if self._passes(o[0])]
+        if part:
             context.counters.orders += len(part)
             if frame_s is not None:
                 context.frame_to_send_us.append(int((context.clock.monotonic() - frame_s) * 1e6))
             for (order, intent), reply in zip(part, await self._ask(part), strict=True):
                 self._answered(order, intent, reply)
+        self._sending -= {intent.client_order_id for _, intent in orders}
 
     def _passes(self, order: WorkingOrder) -> bool:
-        """The last look before the wire: what was stopped since the order was judged is not sent."""
+        """The last look before the wire: what was stopped, or has ended, since the order was judged is not sent."""
         context = self._context
+        if order.tracked.status is not OrderStatus.SUBMITTED:
+            return False
         closed = context.closed_because(context.desks.get(order.tracked.ticker))
         if closed is not None:
             self.note(order, OrderEventKind.CANCEL, EventSource.OWN, outcome=f"not sent: {closed}")
         return closed is None
 
     def is_sending(self, order: WorkingOrder) -> bool:
-        """Whether its create has no answer yet, not even a timeout: it may still arrive."""
+        """Whether its create waits to be sent or has no answer yet, not even a timeout: it may still arrive."""
         return order.client_order_id in self._sending
 
     async def _ask(self, orders: Sequence[tuple[WorkingOrder, OrderIntent]]) -> Sequence[OrderAck | Exception]:
         """One answer per order; an error of the whole request is the answer to each."""
-        venue, names = self._context.venue, {intent.client_order_id for _, intent in orders}
-        self._sending |= names
+        venue = self._context.venue
         try:
             if len(orders) == 1:
                 return [await venue.submit(orders[0][1])]
             return await venue.submit_many([intent for _, intent in orders])
         except GatewayError as error:
             return [error] * len(orders)
-        finally:
-            self._sending -= names
 
     def _answered(self, order: WorkingOrder, intent: OrderIntent, reply: OrderAck | Exception) -> None:
         """1. accepted  2. unknown, to be looked up  3. nothing there to kill  4. rejected  5. provably not executed."""

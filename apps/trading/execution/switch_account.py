@@ -189,7 +189,9 @@ class AccountInputs:
         if present is None:
             return None
         found = list(present.disagreements)
-        running = {d.armed.armed.config_id: d.armed.armed for d in self._context.desks.values()}
+        # A market on its way out decides nothing any more and keeps what it was armed with.
+        desks = [desk for desk in self._context.desks.values() if not desk.is_retired]
+        running = {desk.armed.armed.config_id: desk.armed.armed for desk in desks}
         for config_id, armed in running.items():
             approved = present.approved.get(config_id)
             if approved is not None and approved != armed.params_hash:

@@ -135,7 +135,7 @@ class Switchboard(Watch):
         client_order_id = fill.client_order_id if order is None else order.client_order_id
         self.money.note_fill(fill)
         self.flows.of_market(fill.ticker, remember=True).filled(fill, client_order_id)
-        if order is not None:
+        if order is not None and not order.is_recovered:
             self.account.fee(fill.fee, predicted_fee, self._context.clock.now_ms())
 
     def on_settlement(self, ticker: Ticker, result: Money) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from apps.engine.ports import VenueGroup
 from apps.risk import blocks
 from apps.risk.guardian import heartbeat
 from apps.risk.guardian.asking import Tokens
@@ -98,6 +99,29 @@ def test_stop_file_alone_brings_the_ladder_down_within_a_second(run_dir: Path) -
     assert state is not None
     assert (state["fields"]["outcome"], state["is_recorded"]) == ("proved_zero", False)
     assert [left["request"]["request_id"] for left in kill_files_unrecorded()] == ["r-1"]
+
+
+class SwallowsOneCancel(FaultyVenue):
+    """As `asyncio.wait_for` of Python 3.11 may, in the Redis client or anywhere else."""
+
+    lost = 0
+
+    async def groups(self) -> Sequence[VenueGroup]:
+        try:
+            await asyncio.sleep(4.0)
+        except asyncio.CancelledError:
+            if self.lost:
+                raise
+            self.lost = 1
+        return []
+
+
+def test_guardian_ends_even_when_a_cancel_is_lost(run_dir: Path) -> None:
+    venue = SwallowsOneCancel()
+    scene = Scene(venue)
+    scene.play(seconds=2)
+    assert venue.lost == 1
+    assert scene.loop.time() < 10
 
 
 def test_one_press_is_one_ladder_however_often_it_is_seen(run_dir: Path) -> None:

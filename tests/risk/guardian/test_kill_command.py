@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,8 +153,6 @@ def test_without_a_key_the_stop_stands_and_the_code_says_not_proved(monkeypatch:
 
 
 async def test_database_that_hangs_is_waited_for_once_and_not_by_every_call() -> None:
-    import threading
-
     thread, hold = database.DatabaseThread(), threading.Event()
     with pytest.raises(database.DatabaseAway, match="did not answer"):
         await thread.run(hold.wait, wait_s=0.05)
@@ -164,6 +165,19 @@ async def test_database_that_hangs_is_waited_for_once_and_not_by_every_call() ->
             break
         except database.DatabaseAway:
             continue
+    thread.close()
+
+
+async def test_a_cancel_that_comes_together_with_the_answer_is_not_lost() -> None:
+    """Otherwise a guardian told to end would go on asking the database for ever."""
+    thread, answered = database.DatabaseThread(), threading.Event()
+    asked = asyncio.create_task(thread.run(answered.set))
+    await asyncio.sleep(0)
+    answered.wait(5)
+    asyncio.get_running_loop().call_later(0.05, asked.cancel)
+    time.sleep(0.1)  # noqa: ASYNC251  the loop must find the answer and the cancel at once
+    with pytest.raises(asyncio.CancelledError):
+        await asked
     thread.close()
 
 
