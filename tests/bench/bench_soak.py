@@ -77,7 +77,7 @@ class Verdict:
         )  # fmt: skip
 
     def figures(self) -> list[Figure]:
-        size = f"{self.minutes:.0f} min, {self.markets} markets, {self.frames_per_s:.0f} frames/s"
+        size = f"{self.minutes:g} min, {self.markets} markets, {self.frames_per_s:.0f} frames/s"
         seconds, calls = round(self.minutes * 60), self.takes
         is_fast = self.frames_per_s >= self.wanted_per_s
         rate = f"{self.frames_per_s:.0f} frames/s, asked {self.wanted_per_s:.0f}"
@@ -223,7 +223,7 @@ def ended(platform: Platform, since_s: float) -> tuple[bool, str, dict[str, list
 def report(verdict: Verdict) -> None:
     v = verdict
     print(
-        f"\n{v.minutes:.0f} minutes, {v.markets} markets, {v.frames_per_s:.0f} frames/s (asked: {v.wanted_per_s:.0f})\n"
+        f"\n{v.minutes:g} minutes, {v.markets} markets, {v.frames_per_s:.0f} frames/s (asked: {v.wanted_per_s:.0f})\n"
         f"memory     {v.memory_mb[0]:.1f} -> {v.memory_mb[1]:.1f} MB from minute {v.from_minute:.1f} on: "
         f"{v.growth:+.1%} (goal at most +{GROWTH_GOAL:.0%})\n"
         f"guardian   {v.guardian_mb[0]:.1f} -> {v.guardian_mb[1]:.1f} MB\n"

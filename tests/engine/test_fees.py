@@ -28,6 +28,7 @@ from apps.engine.fees import (
     SeriesFee,
     charge_fill,
     model_fee,
+    multiplier_micro,
     rounding_at,
 )
 from apps.engine.types import Side
@@ -172,6 +173,17 @@ def test_flat_with_a_formula_of_its_schedule_is_charged() -> None:
 def test_bad_multiplier_is_refused(multiplier: object) -> None:
     with pytest.raises(BadNumber):
         FeeRule.of("quadratic", multiplier)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("multiplier", "micro"), [("0", 0), ("0.000001", 1), ("100", 100_000_000)])
+def test_multipliers_at_the_edge_are_taken(multiplier: str, micro: int) -> None:
+    assert multiplier_micro(multiplier) == micro
+
+
+@pytest.mark.parametrize("multiplier", ["-0.000001", "100.000001"])
+def test_multipliers_just_beyond_it_are_not(multiplier: str) -> None:
+    with pytest.raises(BadNumber):
+        multiplier_micro(multiplier)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .guards import Guard, GuardChanged, all_guards, mutated
-from .operators import TARGETS, applied, changes, sampled
+from .operators import EQUIVALENT, TARGETS, applied, changes, sampled
 from .trees import ROOT
 
 GUARDS = all_guards()
@@ -55,3 +55,11 @@ def test_the_sample_is_seeded_and_its_targets_and_tests_exist() -> None:
     for path, tests in TARGETS.items():
         assert (ROOT / path).is_file()
         assert all((ROOT / test).exists() for test in tests)
+
+
+def test_every_change_said_to_change_nothing_still_stands() -> None:
+    for path, text, what in EQUIVALENT:
+        source = (ROOT / path).read_text(encoding="utf-8")
+        numbers = [number for number, line in enumerate(source.splitlines(), 1) if line.strip() == text]
+        found = {change.what for change in changes(source)}
+        assert any(f"line {number}: {what}" in found for number in numbers), (path, text, what)

@@ -30,7 +30,7 @@ LEFT_OUT = (
     "__pycache__",
     ".import_linter_cache",
 )
-LIMIT_S = 300.0
+LIMIT_S = 100.0
 POLL_S = 0.02
 # Preloading is why some modules are there before pytest could rewrite their assertions; none of them has any.
 OPTIONS = ("-q", "--no-header", "--tb=line", "-W", "ignore::pytest.PytestAssertRewriteWarning")

@@ -92,7 +92,9 @@ def test_figures_that_are_none_are_refused_with_their_file(tmp_path: Path, rows:
 
 
 def test_what_a_bench_writes_is_what_the_report_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", [str(written_by_benches.ROOT / "tests/bench/bench_kill.py"), "--runs", "5"])
+    monkeypatch.setattr(
+        "sys.argv", [str(written_by_benches.ROOT / "tests/bench/bench_kill.py"), "--json", "x", "--runs", "5"]
+    )
     monkeypatch.setenv("KALSHIOPS_RELEASE", "3.1")
     folder = tmp_path / "figures"
     written_by_benches.write("kill", [written_by_benches.Figure("G2", "max", "210 ms", True, 30)], folder=folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -14,7 +15,7 @@ from apps.gateway.kalshi.frames import OrderGroupFrame, SnapshotFrame
 from apps.governance.models import SystemEvent
 from apps.risk import blocks
 from apps.risk.guardian import heartbeat
-from apps.risk.models import KillRun
+from apps.risk.models import KillRun, RiskLimit
 from apps.risk.models import TradingState as StateRow
 from apps.trading.execution import groups, maker
 from apps.trading.models import Order, OrderEvent, OrderGroup
@@ -312,3 +313,15 @@ async def test_a_book_that_went_wrong_unseen_is_found_by_a_snapshot_and_put_righ
         assert book.levels(Side.BID) == BIDS
         await stage.until(lambda: stage.session.context.journal.backlog == 0, "stored")
     assert await SystemEvent.objects.filter(code="BOOK_DIFFERS").acount() == 1
+
+
+async def test_what_rests_is_judged_anew_when_limits_change() -> None:
+    account = await query(arrange)()
+    async with running(account) as stage:
+        await quoting(stage)
+        await RiskLimit.objects.filter(rule="max_price").aupdate(value=Decimal("0.58"), version=2)
+        await stage.session.trader.desks.reload()
+        await stage.until(lambda: len(stage.venue.canceled) == 2, "both taken off")
+        await stage.until(lambda: len(stage.venue.sent) == 3, "the allowed one is back")
+        await stage.session.trader.requests.settle()
+        assert [order.price for order in stage.venue.resting.values()] == [5700]

@@ -9,7 +9,8 @@ import pytest
 
 from apps.engine.ports import VenuePosition
 from apps.engine.types import Fill, Side
-from apps.trading.models import CashEntry, Order
+from apps.trading.execution.reconcile import _store
+from apps.trading.models import CashEntry, Order, Reconciliation
 from apps.trading.models import Fill as FillRow
 from apps.trading.services.ledger import ledger_cash
 from tests import factories
@@ -65,3 +66,13 @@ async def test_a_clean_comparison_moves_the_point_from_which_fills_are_read() ->
         stage.clock.ms += 3_600_000
         assert await stage.session.trader.reconciler.reconcile("interval")
         assert stage.session.context.unseen_since_s == stage.clock.now_ms() // 1000 - 120 > before
+
+
+def test_a_comparison_is_stored_again_when_the_answer_of_its_commit_was_lost() -> None:
+    row = Reconciliation(
+        account=factories.account(), at=factories.NOW, trigger="test", own_cash=0, venue_cash=0, cash_drift=0,
+        orders_open=0, orders_unknown=0, is_clean=True,
+    )  # fmt: skip
+    for _ in range(2):
+        _store(row)
+    assert Reconciliation.objects.exists()

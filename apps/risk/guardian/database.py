@@ -45,6 +45,7 @@ class DatabaseThread:
             raise DatabaseAway("the database has not answered the call before")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
+        has_ended = threading.Event()
 
         def deliver(result: Any, error: BaseException | None) -> None:
             if answer.done():
@@ -55,10 +56,12 @@ class DatabaseThread:
                 answer.set_exception(error)
 
         def call() -> None:
-            if answer.done():
-                return  # whoever asked has given up
-            result, error = _guarded(function, arguments)
+            has_given_up = answer.done()
+            result, error = (None, None) if has_given_up else _guarded(function, arguments)
+            has_ended.set()
             self._hangs = False
+            if has_given_up:
+                return
             try:
                 loop.call_soon_threadsafe(deliver, result, error)
             except RuntimeError:
@@ -71,6 +74,8 @@ class DatabaseThread:
                 return await answer
         except TimeoutError:
             self._hangs = True
+            if has_ended.is_set():  # at the very last moment: nothing more would tell that the thread is free
+                self._hangs = False
             raise DatabaseAway(f"the database did not answer within {wait_s} s") from None
 
     def close(self) -> None:

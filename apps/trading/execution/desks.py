@@ -82,6 +82,10 @@ class Desks:
             if desk is None:
                 context.desks[ticker] = MarketDesk(market, LiquidityMeter(market.pk))
             elif desk.armed != market:
+                if desk.armed.limits != market.limits:
+                    # What rests was judged by the old limits: it comes off and is placed anew through the gate.
+                    for order in context.blotter.open_orders(ticker):
+                        self._requests.cancel(order, "limits have changed")
                 changed = desk.armed.armed != market.armed
                 desk.armed, desk.is_dirty = market, True
                 desk.trigger = "params" if changed else desk.trigger

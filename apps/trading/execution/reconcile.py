@@ -69,7 +69,7 @@ class Reconciler:
         self._feed = feed
         self._ledger = ledger
         self._incidents = incidents
-        self._suspected = Difference()
+        self._suspected, self._suspected_ms = Difference(), 0
         self._unclean = 0
         self._resolving = asyncio.Lock()
         self._on_private_silence = on_private_silence
@@ -222,11 +222,15 @@ class Reconciler:
         stands = self._unclean >= STANDS
         if moving and not found.is_clean and not stands:
             return False
-        confirmed = not found.is_clean and (found == self._suspected or stands or trigger in ("start", "stop"))
+        is_same, now_ms = found == self._suspected, context.clock.now_ms()
+        confirmed = not found.is_clean and (is_same or stands or trigger in ("start", "stop"))
+        self._suspected_ms = self._suspected_ms if is_same else now_ms
         self._suspected = found
+        # Shutting the gate opens again by itself, what a switch halts does not: that needs more than a late read.
+        is_certain = confirmed and (stands or now_ms - self._suspected_ms >= READ_LAG_MS)
         context.cash_drift = found.drift
         context.watch.on_compared(
-            orders=len(found.orders), positions=len(found.positions), drift=found.drift, is_confirmed=confirmed
+            orders=len(found.orders), positions=len(found.positions), drift=found.drift, is_confirmed=is_certain
         )
         names = missing(found, context.blotter)
         context.journal.post(_store, _row(context, trigger, found, balance, names))
@@ -295,5 +299,6 @@ def _row(
 
 
 def _store(row: Reconciliation) -> None:
-    row.pk = None
+    # A commit whose answer was lost is tried again with the same row.
+    row.pk, row._state.adding = None, True
     row.save(force_insert=True)

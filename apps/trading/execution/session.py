@@ -15,6 +15,7 @@ from random import Random
 import redis.asyncio
 from django.db import DatabaseError
 
+from apps.core.shutdown import tasks_end
 from apps.engine.booksets import BookSet
 from apps.engine.limits import TradingState
 from apps.engine.portfolio import Portfolio
@@ -195,9 +196,8 @@ class Session:
                 self._failure = task.exception()
                 log.error("loop %s of session failed", task.get_name(), exc_info=self._failure)
         # The lease is kept while the orders are taken off, and the feed tells what became of them.
-        for task in [*waits, *(t for t in loops if t.get_name() not in KEPT_WHILE_STOPPING)]:
-            task.cancel()
         self._still_running = [t for t in loops if t.get_name() in KEPT_WHILE_STOPPING]
+        await tasks_end([*waits, *(t for t in loops if t not in self._still_running)])
 
     async def _wind_down(self) -> tuple[SessionState, str]:
         """Takes every order off, waits for the last word on each, compares once more."""
@@ -215,9 +215,7 @@ class Session:
         trader.meters.close()
         is_stored = await context.journal.drain(DRAIN_S)
         self._socket_stop.set()
-        for task in self._still_running:
-            task.cancel()
-        await asyncio.gather(*self._still_running, return_exceptions=True)
+        await tasks_end(self._still_running)
         return self._verdict(is_clean=is_clean, is_stored=is_stored)
 
     async def _compare_at_stop(self) -> bool:

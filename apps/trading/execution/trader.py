@@ -185,6 +185,7 @@ class Trader:
             context.blotter.forget_closed(context.clock.now_ms() - FORGET_AFTER_MS)
             self._reconcile_now.clear()
             try:
-                await asyncio.wait_for(self._reconcile_now.wait(), RECONCILE_S)
+                async with asyncio.timeout(RECONCILE_S):
+                    await self._reconcile_now.wait()
             except TimeoutError:
                 continue

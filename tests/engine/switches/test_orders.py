@@ -120,3 +120,11 @@ def test_order_switches(case: Case) -> None:
 def test_a_breach_reduces_only_the_nodes_that_are_over() -> None:
     verdict = K16.evaluate(k16(node(2), node(1_001), node(9, 8, "theme", "heat")), NOW)
     assert verdict.targets == (("market", "M-1"), ("theme", "heat"))
+
+
+def test_of_several_nodes_near_their_limits_the_worst_is_named_with_its_share() -> None:
+    verdict = K16.evaluate(k16(node(910, scope_id="M-1"), node(960, scope_id="M-2"), node(930, scope_id="M-3")), NOW)
+    assert (verdict.state, verdict.value) == (WARN, "96.00 %")
+    assert "M-2" in verdict.reason
+    verdict = K16.evaluate(k16(node(96, 100, scope_id="M-1"), node(970, scope_id="M-2")), NOW)
+    assert (verdict.value, "M-2" in verdict.reason) == ("97.00 %", True)

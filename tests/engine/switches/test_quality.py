@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.engine.switches.base import Action
-from apps.engine.switches.quality import K8, FillRateInputs, FillRateThresholds, SlippageInputs, wilson_upper
+from apps.engine.switches.quality import K3, K8, FillRateInputs, FillRateThresholds, SlippageInputs, wilson_upper
 
 from .cases import INF, NAN, NO_INPUT, NOW, OK, TRIPPED, WARN, Case, check, table
 
@@ -88,3 +88,8 @@ def test_the_floor_applies_from_the_minimum_sample_on() -> None:
 )
 def test_wilson_bound_equals_published_values(hits: int, trials: int, upper: float) -> None:
     assert wilson_upper(hits, trials) == pytest.approx(upper, abs=5e-5)
+
+
+def test_the_smallest_notional_is_one() -> None:
+    assert K3.evaluate(k3(0, notional=1), NOW).state == OK
+    assert K3.evaluate(k3(0, notional=0), NOW).state == TRIPPED

@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +178,18 @@ async def test_a_cancel_that_comes_together_with_the_answer_is_not_lost() -> Non
     time.sleep(0.1)  # noqa: ASYNC251  the loop must find the answer and the cancel at once
     with pytest.raises(asyncio.CancelledError):
         await asked
+    thread.close()
+
+
+async def test_an_answer_at_the_last_moment_does_not_shut_the_database_out_for_good() -> None:
+    thread, answered = database.DatabaseThread(), threading.Event()
+    asked = asyncio.create_task(thread.run(answered.set, wait_s=0.05))
+    await asyncio.sleep(0)
+    answered.wait(5)
+    time.sleep(0.1)  # noqa: ASYNC251  the loop must find the answer and the end of its patience at once
+    with suppress(database.DatabaseAway):
+        await asked
+    assert await thread.run(lambda: 1) == 1
     thread.close()
 
 
