@@ -10,10 +10,11 @@ import tempfile
 # Before the settings are read: a platform that runs on this machine must not be found, let alone touched. Each process
 # has a folder of its own, because stop flags in it halt every session that reads them.
 os.environ["KALSHIOPS_RUN_DIR"] = tempfile.mkdtemp(prefix="kalshiops-test-")
-atexit.register(shutil.rmtree, os.environ["KALSHIOPS_RUN_DIR"], ignore_errors=True)
 
 from .settings import *  # noqa: F403  the suite overrides a handful of names and takes the rest as they are
 from .settings import DATABASES, RUN_DIR, env
+
+atexit.register(shutil.rmtree, RUN_DIR, ignore_errors=True)
 
 SECRET_KEY = "test-only-key-that-signs-nothing-of-value"  # noqa: S105
 STATIC_ROOT = RUN_DIR / "static"

@@ -101,3 +101,7 @@ def test_it_never_loosens_below_the_mark(navs: list[int]) -> None:
             assert list(DrawdownStage).index(after.stage) >= list(DrawdownStage).index(ladder.stage)
         assert after.high_water >= ladder.high_water
         ladder = after
+
+
+def test_the_smallest_mark_is_one() -> None:
+    assert DrawdownLadder(1).after(2).high_water == 2

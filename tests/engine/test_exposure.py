@@ -245,3 +245,8 @@ def test_breaches_name_every_node_that_is_over() -> None:
     assert [m.is_broken for m in all_of_them] == [False, True, True, False, False]
     empty = measures(limits, lambda key: NodeUse(key, 0, 0, 9), None)
     assert [m.observed for m in empty] == [0] * len(all_of_them)
+
+
+def test_an_order_of_nothing_or_at_no_price_risks_nothing_and_is_no_error() -> None:
+    assert market_use(0, 0, [(5_000, 0)], [(5_000, 0)]) == (0, 0)
+    assert market_use(0, 0, [(0, 100)], [(10_000, 100)]) == (0, 100)

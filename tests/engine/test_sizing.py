@@ -14,7 +14,7 @@ from apps.engine.errors import BadNumber
 from apps.engine.exposure import NodeUse
 from apps.engine.fees import FCM, FeeRule
 from apps.engine.limits import Limit, LimitRule, RiskLimits, check_intent
-from apps.engine.sizing import Size, SizeReason, fit_to_limits, kelly_size
+from apps.engine.sizing import Size, SizeReason, _largest, fit_to_limits, kelly_size
 from apps.engine.types import MONEY_SCALE, Side
 
 from .limit_setup import ACCOUNT, BASE, CATEGORY, DOLLAR, LIMITS, THEME, VIEW, intent, used, with_limits
@@ -203,3 +203,15 @@ def test_a_cut_order_is_allowed_and_no_larger(quantity: int, dollars: int, contr
     if order is not None:
         assert 0 < order.quantity <= quantity
         assert check_intent(order, limits, view).allowed
+
+
+@pytest.mark.parametrize("price", [0, 10_000])
+def test_a_price_at_the_edge_is_refused_as_a_price(price: int) -> None:
+    with pytest.raises(BadNumber, match=r"price outside 0\.\.1"):
+        size(price=price)
+
+
+def test_the_largest_that_fits_is_found_whatever_the_bounds() -> None:
+    for most in range(20):
+        for edge in range(20):
+            assert _largest(most, edge.__ge__) == min(most, edge)

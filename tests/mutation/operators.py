@@ -53,6 +53,7 @@ EQUIVALENT = frozenset(
         ("apps/engine/limits/gate.py", "other = abs(position - asks) if sign > 0 else abs(position + bids)", "> to >="),
         ("apps/engine/limits/gate.py", "return abs(facts.after) if facts.after * facts.sign > 0 else None", "* to //"),
         ("apps/engine/limits/gate.py", "worst, seen = -1, 0", "1 to 2"),
+        ("apps/engine/limits/gate.py", "worst, seen = -1, 0", "0 to 1"),
         (
             "apps/engine/limits/breaches.py",
             "return -(-use.dollars * SHARE_SCALE // nav) if nav else 10**18",

@@ -52,7 +52,14 @@ class _Batch:
 class Journal:
     """`commit` tries once and raises; `post` queues a fact that is retried while the database is away."""
 
-    def __init__(self, writer: DatabaseCalls | None = None, reader: DatabaseCalls | None = None) -> None:
+    def __init__(
+        self,
+        writer: DatabaseCalls | None = None,
+        reader: DatabaseCalls | None = None,
+        keeper: DatabaseCalls | None = None,
+    ) -> None:
+        # The lease must not wait behind a queue of intents: it is what lets them be sent.
+        self._keeper: DatabaseCalls = keeper or writer or DatabaseThread("journal-lease")
         self._writer: DatabaseCalls = writer or DatabaseThread("journal", initializer=_leave_checkpoints)
         self._reader: DatabaseCalls = reader or DatabaseThread("journal-reader")
         self._facts: deque[Callable[[], Any] | _Batch] = deque()
@@ -74,6 +81,15 @@ class Journal:
             self._note_away(error)
             raise
         self.away_since = None
+        return result
+
+    async def keep(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `commit`, on the lease's own thread."""
+        try:
+            result: T = await self._keeper(fn, *args, **kwargs)
+        except AWAY as error:
+            self._note_away(error)
+            raise
         return result
 
     async def checkpoint(self) -> None:
@@ -131,7 +147,8 @@ class Journal:
             self._idle.set()
 
     def close(self) -> None:
-        """Closes both threads; facts not stored by then are reported by `backlog`."""
+        """Closes the threads; facts not stored by then are reported by `backlog`."""
+        self._keeper.close()
         self._writer.close()
         self._reader.close()
 

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 RECONCILE_S = 5.0
 RESYNC_EVERY_MS = 1_000
 FORGET_AFTER_MS = 60_000
+TURN = 20
 
 
 class Trader:
@@ -132,11 +133,7 @@ class Trader:
         self._note_epoch(now_ms)
         self.groups.check()
         self.risk.keep_up()
-        self.maker.gather()
-        for desk in self.evaluator.due(now_ms):
-            desk.trigger, desk.frame_s = (desk.trigger if desk.is_dirty else "timer"), None
-            self.on_change(desk)
-        self.maker.send_gathered()
+        await self._decide_due(now_ms)
         self.maker.renew()
         self.plans.tick()
         self.evaluator.flush()
@@ -144,6 +141,21 @@ class Trader:
         if context.feed_reason == "" and now_ms - self._resync_ms >= RESYNC_EVERY_MS and context.books.needs_resync():
             self._resync_ms = now_ms
             await self.desks.resync()
+
+    async def _decide_due(self, now_ms: int) -> None:
+        """In turns: a thousand markets decided in one go would hold up a stop that comes meanwhile."""
+        self.maker.gather()
+        try:
+            for number, desk in enumerate(self.evaluator.due(now_ms), 1):
+                desk.trigger, desk.frame_s = (desk.trigger if desk.is_dirty else "timer"), None
+                self.on_change(desk)
+                if number % TURN == 0:
+                    await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            # What is reserved must not stay without an outcome; the gate is shut by now.
+            self.maker.send_gathered()
+            raise
+        self.maker.send_gathered()
 
     async def hear_requests(self) -> None:
         """Once a second: what people ask for."""

@@ -50,7 +50,7 @@ class Upkeep:
         """Keeps the lease. While the database is away it is not renewed, and the gate shuts by itself."""
         context, asked_at = self._context, self._context.clock.monotonic()
         try:
-            await context.journal.commit(renew_lease, context=context)
+            await context.journal.keep(renew_lease, context=context)
         except LeaseLost:
             context.gate.block("lease", "another session holds the lease")
             raise
