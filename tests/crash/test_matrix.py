@@ -1,7 +1,7 @@
 """A session killed at every step of every path of an order: its successor ends where an unharmed one does (G7).
 
-One process runs the whole matrix, several runs at a time; each test looks at one path of it. Here each call is killed at
-the first time it comes on a path; `python -m tests.crash.run` also kills at the second.
+One process runs the whole matrix, several runs at a time; each test looks at one path of it. Here each call is killed
+at the first time it comes on a path; `python -m tests.crash.run` also kills at the second.
 """
 
 from __future__ import annotations

@@ -213,12 +213,14 @@ class Guardian:
         kill_file_write(state, is_durable=True)
 
     async def _learn_groups(self) -> None:
+        await self.runner.connection.pay(1)
         groups = await self.runner.connection.venue.groups()
         self.runner.known.groups = tuple(group.group_id for group in groups)
         self.runner.known.save(self.runner.connection)
 
     async def _warm(self) -> None:
         """Keeps connections open and the account's rates known, so that a stop begins with neither."""
+        await self.runner.connection.pay(1 + WARM_CONNECTIONS)
         await self.runner.connection.learn()
         venue = self.runner.connection.venue
         await asyncio.gather(*(venue.exchange_status() for _ in range(WARM_CONNECTIONS)))
