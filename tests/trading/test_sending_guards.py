@@ -376,7 +376,9 @@ async def test_an_order_that_waits_to_be_sent_is_not_looked_up_and_not_disowned(
         assert venue.looked_up == []
         venue.may_answer.set()
         await stage.session.trader.requests.settle()
-        assert len(venue.sent) == 2
+        # The one that was still here was judged a minute ago, by limits that may have changed.
+        assert len(venue.sent) == 1
+        assert [o.tracked.status for o in blotter if o.client_order_id != venue.sent[0].client_order_id] == ["canceled"]
         assert "bug" not in stage.session.context.gate.blocks
 
 

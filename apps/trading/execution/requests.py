@@ -21,6 +21,8 @@ from .order_notes import OrderNotes
 log = logging.getLogger(__name__)
 
 REJECTION_PAUSE_MS = 1_000
+# Limits are read each second: an order that was judged longer ago than this was judged by old ones.
+JUDGED_MAX_AGE_MS = 2_000
 # Creates of one request: together they must fit into the smallest tier's bucket with its reserve left alone.
 BATCH = 10
 
@@ -82,6 +84,8 @@ class OrderRequests(OrderNotes):
         if order.tracked.status is not OrderStatus.SUBMITTED:
             return False
         closed = context.closed_because(context.desks.get(order.tracked.ticker))
+        if closed is None and context.clock.now_ms() - order.created_ms > JUDGED_MAX_AGE_MS:
+            closed = "it waited too long to be sent; limits may have changed since it was judged"
         if closed is not None:
             self.note(order, OrderEventKind.CANCEL, EventSource.OWN, outcome=f"not sent: {closed}")
         return closed is None
