@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from abc import ABC, abstractmethod
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -39,8 +40,8 @@ SIGNED_OUT = 4401
 log = logging.getLogger(__name__)
 
 
-class ScreenConsumer(AsyncWebsocketConsumer):
-    """Sends what `_render` returns, whenever it changed. Refuses everybody who is not a signed-in member of staff."""
+class ScreenConsumer(AsyncWebsocketConsumer, ABC):
+    """Sends what `render` returns, whenever it changed. Refuses everybody who is not a signed-in member of staff."""
 
     topic = "mission"
 
@@ -80,9 +81,9 @@ class ScreenConsumer(AsyncWebsocketConsumer):
     def coalesce_s(self) -> float:
         return COALESCE_S
 
+    @abstractmethod
     def render(self) -> dict[str, str] | None:
         """HTML by part; None once this person may no longer see it. Runs on a thread with the database."""
-        raise NotImplementedError
 
     def may_see(self) -> bool:
         return get_user_model().objects.filter(pk=self._user_id, is_active=True, is_staff=True).exists()

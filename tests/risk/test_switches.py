@@ -22,7 +22,6 @@ from apps.risk.services.switches import (
     drills_due,
     nav_day_newest,
     nav_day_store,
-    statuses_tripped,
     switch_drills_run,
     switch_rows,
     switch_statuses_store,
@@ -123,7 +122,7 @@ def test_a_status_is_one_row_per_account_and_switch() -> None:
     row = SwitchStatus.objects.get(account="main", key="K1")
     assert (row.state, row.evaluated_at, len(row.value), len(row.message)) == ("tripped", later, 120, 500)
     assert SwitchStatus.objects.count() == 2
-    assert [row.key for row in statuses_tripped(account="main")] == ["K1"]
+    assert [row.key for row in SwitchStatus.objects.filter(account="main", state="tripped")] == ["K1"]
 
 
 def test_nav_of_a_day_comes_back_exactly() -> None:

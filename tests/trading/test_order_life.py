@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+import redis.asyncio
 
 from apps.engine.limits import LimitRule, RiskLimits
 from apps.engine.ports import VenueStatus
@@ -325,3 +326,16 @@ async def test_what_rests_is_judged_anew_when_limits_change() -> None:
         await stage.until(lambda: len(stage.venue.sent) == 3, "the allowed one is back")
         await stage.session.trader.requests.settle()
         assert [order.price for order in stage.venue.resting.values()] == [5700]
+
+
+async def test_a_guardian_on_another_host_hears_the_session_over_redis(redis_url: str) -> None:
+    account = await query(arrange)()
+    client = redis.asyncio.Redis.from_url(redis_url)
+    async with running(account) as stage:
+        stage.session.upkeep._redis = client
+        await stage.session.upkeep.beat()
+        beat = (await heartbeat.beats_read_redis(client))[account.name]
+        assert (beat.at_ms, beat.is_stopped) == (stage.clock.now_ms(), False)
+    beat = (await heartbeat.beats_read_redis(client))[account.name]
+    assert beat.is_stopped
+    await client.aclose()

@@ -9,6 +9,7 @@ import pytest
 from django.db import OperationalError
 
 from apps.core.leases import LeaseLost
+from apps.engine.exposure import NodeKey, NodeLevel
 from apps.engine.limits import TradingState
 from apps.engine.orders import OrderEventKind
 from apps.engine.ports import OrderAck, VenueOrder, VenuePosition
@@ -88,7 +89,9 @@ async def test_an_order_that_could_not_be_stored_never_was(monkeypatch: pytest.M
         await stage.session.trader.requests.settle()
         assert stage.venue.sent == []
         assert list(context.blotter) == []
-        assert context.blotter.resting_cost == 0
+        risk, now_ms = stage.session.trader.risk, context.clock.now_ms()
+        risk.measures()
+        assert risk.tree.use(NodeKey(NodeLevel.MARKET, TICKER), now_ms).dollars == 0
         assert "bug" not in context.gate.blocks
 
 

@@ -17,7 +17,6 @@ from apps.engine.switches.catalogue import SWITCHES, drill
 from apps.engine.types import Money
 from apps.governance.choices import Severity
 from apps.governance.services import audit_record, system_event_record
-from apps.risk.choices import SwitchState
 from apps.risk.models import NavDay, SwitchDrill, SwitchSetting, SwitchStatus
 
 DRILL_MAX_AGE = timedelta(days=30)
@@ -205,9 +204,3 @@ def nav_day_newest(*, account: str) -> NavRecord | None:
         money_from_decimal(row.nav),
         money_from_decimal(row.put_in),
     )
-
-
-def statuses_tripped(*, account: str) -> list[SwitchStatus]:
-    """Switches of an account that stop something now: what a resume's checklist has to name."""
-    stopping = (SwitchState.TRIPPED, SwitchState.NO_INPUT)
-    return list(SwitchStatus.objects.filter(account=account, state__in=stopping))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from apps.engine.fees import FeeRule, charge_fill, rounding_at
 from apps.engine.orders import TrackedOrder
-from apps.engine.portfolio import worst_case_cost
 from apps.engine.types import Fill, Money, Quantity, Side, Ticker
 from apps.trading.choices import ExecutionMode
 from apps.trading.mapping import from_ms
@@ -27,7 +26,6 @@ class WorkingOrder:
     reason: str
     accumulator: Money = 0
     changed_ms: int = 0
-    counted_cost: Money = 0
     resolve_tries: int = 0
     queue_ahead: Quantity | None = None
     mode: ExecutionMode = ExecutionMode.MAKER
@@ -55,14 +53,13 @@ class WorkingOrder:
 
 
 class Blotter:
-    """Orders of one account. `resting_cost` is the worst case of everything open, kept as a running sum."""
+    """Orders of one account, and which of them may rest or have filled without our having seen it."""
 
     def __init__(self) -> None:
         self._by_client_id: dict[str, WorkingOrder] = {}
         self._by_venue_id: dict[str, WorkingOrder] = {}
         self._open: dict[Ticker, dict[str, WorkingOrder]] = {}
         self._unseen: dict[Ticker, dict[str, WorkingOrder]] = {}
-        self.resting_cost: Money = 0
 
     def add(self, order: WorkingOrder) -> None:
         self._by_client_id[order.client_order_id] = order
@@ -73,11 +70,9 @@ class Blotter:
         self._by_client_id.pop(order.client_order_id, None)
         self._open.get(order.tracked.ticker, {}).pop(order.client_order_id, None)
         self._unseen.get(order.tracked.ticker, {}).pop(order.client_order_id, None)
-        self.resting_cost -= order.counted_cost
-        order.counted_cost = 0
 
     def touch(self, order: WorkingOrder) -> None:
-        """Call after every change of an order: keeps the indexes and the running sum true."""
+        """Call after every change of an order: keeps the indexes true."""
         tracked = order.tracked
         if tracked.order_id is not None:
             self._by_venue_id[tracked.order_id] = order
@@ -91,9 +86,6 @@ class Blotter:
             unseen[tracked.client_order_id] = order
         else:
             unseen.pop(tracked.client_order_id, None)
-        cost = worst_case_cost(tracked.side, tracked.price, tracked.remaining + tracked.missing_fills, 0)
-        self.resting_cost += cost - order.counted_cost
-        order.counted_cost = cost
 
     def find(self, *, client_order_id: str | None = None, order_id: str | None = None) -> WorkingOrder | None:
         found = self._by_client_id.get(client_order_id) if client_order_id else None

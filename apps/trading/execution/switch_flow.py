@@ -56,7 +56,9 @@ class StrategyFlow:
         """A new order leaves; `expected` is the price at which it should take, None for one that only rests."""
         self._ids[intent.client_order_id] = expected
         while len(self._ids) > MOST:
-            del self._ids[next(iter(self._ids))]
+            oldest = next(iter(self._ids))
+            del self._ids[oldest]
+            self._filled.discard(oldest)
         if self.unfilled == 0:
             self.unfilled_since_ms = now_ms
         self.unfilled += 1

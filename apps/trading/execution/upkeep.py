@@ -66,11 +66,21 @@ class Upkeep:
             heartbeat.beat(context.account.name, now_ms, is_stopped=is_stopped)
         except OSError as error:
             log.warning("heartbeat not written: %s", error)
+        await self._beat_redis(now_ms, is_stopped=is_stopped)
         context.guardian_age_ms = await self._guardian_age_ms(now_ms)
         if context.guardian_age_ms is None or context.guardian_age_ms > heartbeat.GUARDIAN_MAX_AGE_MS:
             context.gate.block("guardian", "no guardian is running: manage.py run_guardian")
         else:
             context.gate.unblock("guardian")
+
+    async def _beat_redis(self, now_ms: int, *, is_stopped: bool) -> None:
+        """The same for a guardian on another host, which sees no file of ours."""
+        if self._redis is None:
+            return
+        try:
+            await heartbeat.beat_redis(self._redis, self._context.account.name, now_ms, is_stopped=is_stopped)
+        except (redis.RedisError, OSError) as error:
+            log.info("heartbeat not sent to Redis: %s", error)
 
     async def _guardian_age_ms(self, now_ms: int) -> int | None:
         """By file, else by Redis for a guardian on another host."""
