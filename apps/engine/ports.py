@@ -143,6 +143,15 @@ class VenueSettlement:
     settled_ms: int
 
 
+class LastLook(Protocol):
+    """Why a request that places or changes orders in these markets may not leave now, or None.
+
+    `creates`: client order ids of the orders that are new with it.
+    """
+
+    def __call__(self, tickers: Sequence[Ticker], creates: Sequence[str]) -> str | None: ...
+
+
 class Venue(Protocol):
     """Where orders go. No write is retried inside; a create is never sent twice.
 
@@ -151,8 +160,11 @@ class Venue(Protocol):
     `OutcomeUnknown`. `create_group` and `limit_group` take whole contracts. `queue_positions` gives the contracts ahead
     of each own resting order by order id; an order the venue leaves out is absent, not first.
     `clock_skew_ms` is the local clock minus the venue's, from replies with a resolution of 1 s: it means nothing within
-    one second of zero, and None is unknown.
+    one second of zero, and None is unknown. `last_look`, if set, is asked after every wait, right before a request that
+    places or changes orders leaves; a reason keeps it back.
     """
+
+    last_look: LastLook | None
 
     @property
     def clock_skew_ms(self) -> int | None: ...

@@ -9,6 +9,7 @@ from apps.engine.ports import (
     AmendAck,
     CancelAck,
     DecreaseAck,
+    LastLook,
     OrderAck,
     OrderChange,
     VenueBalance,
@@ -33,6 +34,7 @@ class FakeVenue:
     def __init__(self, cash: int = 10_000_000_000) -> None:
         self.cash = cash
         self.clock_skew_ms: int | None = 0
+        self.last_look: LastLook | None = None
         self.status = VenueStatus(True, True, None)
         self.sent: list[OrderIntent] = []
         self.canceled: list[str] = []

@@ -25,27 +25,30 @@ Send = Callable[[KalshiRest], Awaitable[Any]]
 class Gate:
     def __init__(self) -> None:
         self.why: str | None = None
-        self.asked: list[Sequence[Ticker]] = []
+        self.asked: list[tuple[Sequence[Ticker], Sequence[str]]] = []
 
-    def __call__(self, tickers: Sequence[Ticker]) -> str | None:
-        self.asked.append(tickers)
+    def __call__(self, tickers: Sequence[Ticker], creates: Sequence[str]) -> str | None:
+        self.asked.append((tickers, creates))
         return self.why
 
 
 @pytest.mark.parametrize(
-    ("send", "tickers"),
+    ("send", "asked"),
     [
-        (lambda rest: rest.create_order(INTENT), ("M-1",)),
-        (lambda rest: rest.create_orders([INTENT, OrderIntent("c-2", "M-2", Side.ASK, 6_000, 100)]), ("M-1", "M-2")),
-        (lambda rest: rest.amend_order(OrderChange("o-1", "c-1", "M-1", Side.BID, 4_900, 100)), ("M-1",)),
+        (lambda rest: rest.create_order(INTENT), (("M-1",), ("c-1",))),
+        (
+            lambda rest: rest.create_orders([INTENT, OrderIntent("c-2", "M-2", Side.ASK, 6_000, 100)]),
+            (("M-1", "M-2"), ("c-1", "c-2")),
+        ),
+        (lambda rest: rest.amend_order(OrderChange("o-1", "c-1", "M-1", Side.BID, 4_900, 100)), (("M-1",), ())),
     ],
     ids=["create", "batch", "amend"],
 )
 async def test_what_was_stopped_while_it_waited_for_tokens_never_leaves(
-    connect: Connect, send: Send, tickers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    connect: Connect, send: Send, asked: tuple[tuple[str, ...], tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rest, server = connect()
-    gate = rest.may_send = Gate()
+    gate = rest.last_look = Gate()
     sleep = rest.budget._sleep
 
     async def stopped_meanwhile(seconds: float) -> None:
@@ -58,12 +61,12 @@ async def test_what_was_stopped_while_it_waited_for_tokens_never_leaves(
     with pytest.raises(RequestRefused, match="halted"):
         await send(rest)
     assert server.requests == []
-    assert gate.asked == [tickers]
+    assert gate.asked == [asked]
 
 
 async def test_what_was_stopped_while_it_waited_for_a_connection_never_leaves(connect: Connect) -> None:
     rest, server = connect()
-    gate = rest.may_send = Gate()
+    gate = rest.last_look = Gate()
     turn = rest._turns = asyncio.Semaphore(1)
     await turn.acquire()
     order = asyncio.create_task(rest.create_order(INTENT))
@@ -77,14 +80,14 @@ async def test_what_was_stopped_while_it_waited_for_a_connection_never_leaves(co
 
 async def test_an_open_gate_lets_an_order_through(connect: Connect) -> None:
     rest, server = connect(ACK)
-    rest.may_send = Gate()
+    rest.last_look = Gate()
     assert (await rest.create_order(INTENT)).order_id == "o-1"
     assert len(server.requests) == 1
 
 
 async def test_a_cancel_leaves_whatever_the_gate_says(connect: Connect) -> None:
     rest, server = connect(reply(200, {"order_id": "o-1", "reduced_by": "1.00", "ts_ms": 9}))
-    gate = rest.may_send = Gate()
+    gate = rest.last_look = Gate()
     gate.why = "halted"
     await rest.cancel_order("o-1", "M-1")
     assert len(server.requests) == 1

@@ -51,6 +51,7 @@ class Switched:
                 heartbeat.guardian_beat(clock.now_ms())
             gate = session.context.gate
             gate.refresh(state=gate.state, reason=gate.state_reason)
+            gate.limits_read(clock.monotonic())
             gate.lease_renewed(clock.monotonic(), LEASE_SECONDS)
             await session.upkeep.beat()
             await session.trader.tick()

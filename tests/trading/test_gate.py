@@ -11,6 +11,7 @@ def open_gate() -> tuple[Gate, FakeClock]:
     clock = FakeClock()
     gate = Gate(clock)
     gate.refresh(state=TradingState.ACTIVE, reason="")
+    gate.limits_read(clock.monotonic())
     gate.lease_renewed(clock.monotonic(), 60)
     return gate, clock
 
@@ -43,12 +44,25 @@ def test_a_state_not_read_for_a_second_shuts_it() -> None:
     assert gate.closed_because() == "trading state not read for more than a second; treated as halted"
 
 
+def test_limits_not_read_lately_shut_it() -> None:
+    gate, clock = open_gate()
+    asked_at = clock.monotonic()
+    clock.advance(2.5)
+    gate.refresh(state=TradingState.ACTIVE, reason="")
+    assert gate.closed_because() is None
+    clock.advance(0.001)
+    # An answer that took long tells what was in force when it was asked for, not now.
+    gate.limits_read(asked_at)
+    assert gate.closed_because() == "limits not read for more than 2.5 s; they may have been lowered"
+
+
 def test_a_lease_that_runs_out_shuts_it_a_second_early() -> None:
     gate, clock = open_gate()
     gate.lease_renewed(clock.monotonic(), 5)
     for seconds, is_open in ((4.0, True), (0.001, False)):
         clock.advance(seconds)
         gate.refresh(state=TradingState.ACTIVE, reason="")
+        gate.limits_read(clock.monotonic())
         assert (gate.closed_because() is None) is is_open
 
 

@@ -43,6 +43,7 @@ async def pass_time(stage: Stage, seconds: float) -> None:
         heartbeat.guardian_beat(stage.clock.now_ms())
         await stage.session.upkeep.renew()
         await stage.session.upkeep.poll()
+        await stage.session.trader.desks.reload()
 
 
 async def test_every_resting_order_stands_in_one_of_at_most_ten_groups_and_ends_by_itself() -> None:

@@ -80,7 +80,10 @@ class OrderEndpoints(RestTransport):
 
     async def create_order(self, intent: OrderIntent, *, exchange_index: int | None = None) -> OrderAck:
         body = create_body(intent, exchange_index=exchange_index)
-        call = Call("POST", ORDERS, body=body, shard=exchange_index or 0, orders_in=(intent.ticker,))
+        call = Call(
+            "POST", ORDERS, body=body, shard=exchange_index or 0, orders_in=(intent.ticker,),
+            creates=(intent.client_order_id,),
+        )  # fmt: skip
         reply = await self.call(p.OrderReply, call)
         if not reply.client_order_id:
             raise IdentityMismatch(
@@ -133,7 +136,8 @@ class OrderEndpoints(RestTransport):
             return []
         body = {"orders": [create_body(intent) for intent in intents]}
         tickers = tuple({intent.ticker: None for intent in intents})
-        call = Call("POST", BATCH, body=body, items=len(intents), orders_in=tickers)
+        creates = tuple(intent.client_order_id for intent in intents)
+        call = Call("POST", BATCH, body=body, items=len(intents), orders_in=tickers, creates=creates)
         return batch_replies.created(intents, (await self.call(b.BatchCreateReply, call)).orders)
 
     async def cancel_orders(self, orders: Sequence[tuple[str, Ticker]]) -> list[CancelAck | GatewayError]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, TypeVar
@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 import httpx2
 import msgspec
 
+from apps.engine.ports import LastLook
 from apps.engine.types import Ticker
 from apps.gateway.clock import Clock
 from apps.gateway.errors import (
@@ -65,7 +66,8 @@ class Call:
 
     `shard` above 0 is a single write addressed to that shard, which bills the shard's own bucket.
     `reads_5xx`: the body is wanted even with a 5xx (exchange status during an outage). `orders_in`: markets in which
-    it places or changes orders, hence `may_send` is asked once more right before it leaves.
+    it places or changes orders, hence `last_look` is asked once more right before it leaves; `creates`: their client
+    order ids where they are new.
     """
 
     method: str
@@ -78,6 +80,7 @@ class Call:
     shard: int = 0
     reads_5xx: bool = False
     orders_in: tuple[Ticker, ...] = ()
+    creates: tuple[str, ...] = ()
 
     @property
     def is_write(self) -> bool:
@@ -136,8 +139,8 @@ class RestTransport:
         self.refused_rows: Counter[str] = Counter()
         self.rate_limited = 0
         self.on_outcome: Callable[[bool], None] | None = None
-        # Why no order may leave for these markets now, or None. What waits for tokens or a connection is asked last.
-        self.may_send: Callable[[Sequence[Ticker]], str | None] | None = None
+        # What waits for tokens or a connection is asked about after that wait.
+        self.last_look: LastLook | None = None
         # As many turns as the pool has connections, so that nothing waits behind that last question.
         self._turns = asyncio.Semaphore(CONNECTIONS) if client is None else contextlib.nullcontext()
         self._server_clock = ServerClock()
@@ -199,7 +202,7 @@ class RestTransport:
         cost = self.budget.costs.cost(call.method, API_PREFIX + call.template) * call.items
         await self.budget.acquire(cost, write=call.is_write, priority=call.priority, shard=call.shard)
         async with self._turns:
-            self._check_may_send(call)
+            self._look(call)
             self._sign(request)
             try:
                 result = self._read(kind, call, await self._send(request, call))
@@ -210,10 +213,12 @@ class RestTransport:
         self._note(True)
         return result
 
-    def _check_may_send(self, call: Call) -> None:
+    def _look(self, call: Call) -> None:
         """Raises `RequestRefused` for orders that may not leave any more."""
-        if call.orders_in and self.may_send is not None and (why := self.may_send(call.orders_in)) is not None:
-            raise RequestRefused(why)
+        if call.orders_in and self.last_look is not None:
+            why = self.last_look(call.orders_in, call.creates)
+            if why is not None:
+                raise RequestRefused(why)
 
     def _note(self, is_success: bool) -> None:
         if self.on_outcome is not None:

@@ -10,6 +10,7 @@ from apps.engine.ports import (
     AmendAck,
     CancelAck,
     DecreaseAck,
+    LastLook,
     OrderAck,
     OrderChange,
     VenueBalance,
@@ -36,6 +37,14 @@ class KalshiVenue:
     @property
     def clock_skew_ms(self) -> int | None:
         return self.rest.clock_skew_ms
+
+    @property
+    def last_look(self) -> LastLook | None:
+        return self.rest.last_look
+
+    @last_look.setter
+    def last_look(self, look: LastLook | None) -> None:
+        self.rest.last_look = look
 
     async def submit(self, intent: OrderIntent) -> OrderAck:
         return await self.rest.create_order(intent)

@@ -19,8 +19,8 @@ from .limits import Rules
 
 HALT_GRACE_S = 1.25
 """A quarter of a second to poll, and the second after which silence of the database counts as a halt."""
-RELOAD_GRACE_S = 2.5
-"""Limits are read anew each second; the reading itself takes time."""
+RELOAD_GRACE_S = 3.0
+"""Limits are read anew each second, and the gate shuts when none were read for 2.5 s."""
 ORDERS_PATH = "/trade-api/v2/portfolio/events/orders"
 
 

@@ -16,7 +16,8 @@ from apps.trading.mapping import from_ms
 class WorkingOrder:
     """A tracked order with its row's key (0 until its intent is stored) and what the session needs to manage it.
 
-    `is_recovered`: of an earlier session, whose rounding of fees so far is not known any more.
+    `is_recovered`: of an earlier session, whose rounding of fees so far is not known any more. `is_outdated`: judged by
+    limits that have changed since.
     """
 
     tracked: TrackedOrder
@@ -30,6 +31,7 @@ class WorkingOrder:
     queue_ahead: Quantity | None = None
     mode: ExecutionMode = ExecutionMode.MAKER
     is_recovered: bool = False
+    is_outdated: bool = False
 
     @property
     def client_order_id(self) -> str:

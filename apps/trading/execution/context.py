@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -165,11 +165,6 @@ class SessionContext:
         if closed is None and desk is not None and self.trading_state(desk) is TradingState.HALTED:
             return f"trading is halted for {desk.ticker}"
         return closed
-
-    def closed_in(self, tickers: Iterable[Ticker]) -> str | None:
-        """The same for several markets: the first reason there is. Asked right before a request leaves."""
-        reasons = (self.closed_because(self.desks.get(ticker)) for ticker in tickers)
-        return next((why for why in reasons if why is not None), None)
 
     def next_intent_id(self) -> str:
         """The id of the next order of this session; the fencing token keeps it apart from every other session's."""

@@ -53,7 +53,7 @@ class Desks:
     async def reload(self) -> None:
         """Configs, parameters, limits and markets as the database has them now; read in full only when changed."""
         context = self._context
-        account, now = context.account, context.now()
+        account, now, asked_at = context.account, context.now(), context.clock.monotonic()
         try:
             fingerprint = await context.journal.read(armed_fingerprint, account=account, now=now)
             await context.journal.checkpoint()
@@ -68,6 +68,7 @@ class Desks:
             return
         except DatabaseError:
             return
+        context.gate.limits_read(asked_at)
         context.gate.unblock("armed")
         await self._open_groups()
         for desk in [d for d in context.desks.values() if d.is_retired]:
@@ -85,7 +86,7 @@ class Desks:
                 if desk.armed.limits != market.limits:
                     # What rests was judged by the old limits: it comes off and is placed anew through the gate.
                     for order in context.blotter.open_orders(ticker):
-                        self._requests.cancel(order, "limits have changed")
+                        self._requests.retract(order, "limits have changed")
                 changed = desk.armed.armed != market.armed
                 desk.armed, desk.is_dirty = market, True
                 desk.trigger = "params" if changed else desk.trigger

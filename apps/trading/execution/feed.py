@@ -28,7 +28,7 @@ from .book_feed import BookFeed
 from .context import MarketDesk, SessionContext
 from .incidents import Incidents
 from .ledger import Ledger
-from .requests import OrderRequests
+from .requests import OLD_LIMITS, OrderRequests
 
 # A refused post-only order leaves a canceled row that can be heard of before the refusal itself; the reply to our
 # request says what it was, and without a reply the order becomes unknown and is looked up.
@@ -183,6 +183,8 @@ class FeedHandler:
             self._requests.note(order, OrderEventKind.AMEND, source, apply=False, terms=changed)
         else:
             self._context.blotter.touch(order)
+        if order.is_outdated and tracked.is_open:
+            self._requests.cancel(order, OLD_LIMITS)
 
 
 def _kind(status: OrderStatus) -> OrderEventKind:

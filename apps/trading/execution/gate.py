@@ -8,6 +8,8 @@ from apps.engine.limits import TradingState
 from apps.gateway.clock import Clock
 
 STATE_MAX_AGE_S = 1.0
+# Read each second; the reading itself may take a while, and until it answers lowered limits are not known.
+LIMITS_MAX_AGE_S = 2.5
 LEASE_MARGIN_S = 1.0
 
 
@@ -19,12 +21,17 @@ class Gate:
     state: TradingState = TradingState.HALTED
     state_reason: str = "not read yet"
     state_read_at: float = float("-inf")
+    limits_read_at: float = float("-inf")
     lease_until: float = float("-inf")
     blocks: dict[str, str] = field(default_factory=dict)
 
     def refresh(self, *, state: TradingState, reason: str) -> None:
         """The database answered what it allows."""
         self.state, self.state_reason, self.state_read_at = state, reason, self.clock.monotonic()
+
+    def limits_read(self, asked_at: float) -> None:
+        """What is armed, and its limits, are in force as they were when they were asked for (monotonic)."""
+        self.limits_read_at = asked_at
 
     def lease_renewed(self, asked_at: float, lease_seconds: float) -> None:
         """The lease holds from when it was asked for (monotonic), less a margin."""
@@ -43,6 +50,8 @@ class Gate:
             return f"trading is halted: {self.state_reason}"
         if now - self.state_read_at > STATE_MAX_AGE_S:
             return "trading state not read for more than a second; treated as halted"
+        if now - self.limits_read_at > LIMITS_MAX_AGE_S:
+            return f"limits not read for more than {LIMITS_MAX_AGE_S} s; they may have been lowered"
         if now > self.lease_until:
             return "lease not renewed in time"
         if self.blocks:

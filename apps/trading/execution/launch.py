@@ -52,7 +52,6 @@ async def _run(account: Account, stopping: threading.Event) -> SessionState | No
         session = await open_session(account=account, holder=f"{socket.gethostname()}:{os.getpid()}", parts=parts)
         if session is None:
             return None
-        rest.may_send = session.context.closed_in
         stop = asyncio.Event()
         watch = asyncio.create_task(_watch(stopping, stop))
         try:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import chain
 from typing import Any
 
 from apps.engine.decimals import format_price, format_quantity
 from apps.engine.orders import OrderEventKind, OrderStatus, Terms
 from apps.engine.ports import OrderAck, OrderChange
-from apps.engine.types import OrderIntent
+from apps.engine.types import OrderIntent, Ticker
 from apps.gateway.errors import FokUnfilled, GatewayError, GroupTriggered, NotFound, OutcomeUnknown, VenueRejected
 from apps.trading.choices import EventSource
 
@@ -21,6 +22,7 @@ from .order_notes import OrderNotes
 log = logging.getLogger(__name__)
 
 REJECTION_PAUSE_MS = 1_000
+OLD_LIMITS = "limits have changed since it was judged"
 # Limits are read each second: an order that was judged longer ago than this was judged by old ones.
 JUDGED_MAX_AGE_MS = 2_000
 # Creates of one request: together they must fit into the smallest tier's bucket with its reserve left alone.
@@ -45,6 +47,12 @@ class OrderRequests(OrderNotes):
             return
         self.note(order, OrderEventKind.REQUEST_CANCEL, EventSource.OWN, outcome=why)
         self.spawn(self._cancel(order))
+
+    def retract(self, order: WorkingOrder, why: str) -> None:
+        """Takes off an order whose judgement no longer holds. What has not left yet will not; what is on its way comes
+        off as soon as the venue acknowledges it."""
+        order.is_outdated = True
+        self.cancel(order, why)
 
     def amend(self, order: WorkingOrder, terms: Terms, why: str) -> None:
         """Asks the venue for new terms, which only ever lower the risk, hence need no new intent."""
@@ -80,15 +88,32 @@ class OrderRequests(OrderNotes):
 
     def _passes(self, order: WorkingOrder) -> bool:
         """The last look before the wire: what was stopped, or has ended, since the order was judged is not sent."""
-        context = self._context
         if order.tracked.status is not OrderStatus.SUBMITTED:
             return False
-        closed = context.closed_because(context.desks.get(order.tracked.ticker))
-        if closed is None and context.clock.now_ms() - order.created_ms > JUDGED_MAX_AGE_MS:
-            closed = "it waited too long to be sent; limits may have changed since it was judged"
+        closed = self.last_look((order.tracked.ticker,), (order.client_order_id,))
         if closed is not None:
             self.note(order, OrderEventKind.CANCEL, EventSource.OWN, outcome=f"not sent: {closed}")
         return closed is None
+
+    def last_look(self, tickers: Sequence[Ticker], creates: Sequence[str]) -> str | None:
+        """Why a request about these markets that creates these orders may not leave now, or None.
+
+        The venue asks again right before the wire, since an order may wait there for tokens.
+        """
+        context = self._context
+        closed = (context.closed_because(context.desks.get(ticker)) for ticker in tickers)
+        outdated = (self._outdated(client_order_id) for client_order_id in creates)
+        return next((why for why in chain(closed, outdated) if why is not None), None)
+
+    def _outdated(self, client_order_id: str) -> str | None:
+        """Why an order of ours may not leave on the judgement that was passed on it, or None."""
+        context = self._context
+        order = context.blotter.find(client_order_id=client_order_id)
+        if order is None:
+            return f"{client_order_id} is no order of this session"
+        if context.clock.now_ms() - order.created_ms > JUDGED_MAX_AGE_MS:
+            return "it waited too long to be sent; limits may have changed since it was judged"
+        return OLD_LIMITS if order.is_outdated else None
 
     def is_sending(self, order: WorkingOrder) -> bool:
         """Whether its create waits to be sent or has no answer yet, not even a timeout: it may still arrive."""
@@ -112,6 +137,8 @@ class OrderRequests(OrderNotes):
             self.note(order, OrderEventKind.ACCEPT, EventSource.ACK, detail={"venue_ts_ms": reply.ts_ms}, apply=False)
             if desk is not None:
                 desk.is_dirty = True
+            if order.is_outdated:
+                self.cancel(order, OLD_LIMITS)
             return
         if isinstance(reply, OutcomeUnknown):
             self._late(order, OrderEventKind.LOSE, str(reply))

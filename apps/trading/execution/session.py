@@ -84,6 +84,7 @@ class Session:
         self._still_running: list[asyncio.Task[None]] = []
         self._socket_stop = asyncio.Event()
         self.trader = Trader(context, parts.socket)
+        parts.venue.last_look = self.trader.requests.last_look
         self.show = Show(context, self.trader.incidents, parts.screen, self.trader.risk)
         self.upkeep = Upkeep(
             context,
