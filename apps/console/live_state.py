@@ -17,6 +17,7 @@ _COUNTERS = {
     "fills": "fills",
     "contracts_filled": "contracts filled",
     "denied": "denied",
+    "held": "held back for tokens",
     "rejected": "rejected",
     "frames": "frames",
     "seq_gaps": "sequence gaps",

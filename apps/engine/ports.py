@@ -160,7 +160,8 @@ class Venue(Protocol):
     `OutcomeUnknown`. `create_group` and `limit_group` take whole contracts. `queue_positions` gives the contracts ahead
     of each own resting order by order id; an order the venue leaves out is absent, not first.
     `clock_skew_ms` is the local clock minus the venue's, from replies with a resolution of 1 s: it means nothing within
-    one second of zero, and None is unknown. `last_look`, if set, is asked after every wait, right before a request that
+    one second of zero, and None is unknown. `writes_per_s` is how many orders a second the account's tokens create or
+    renew. `last_look`, if set, is asked after every wait, right before a request that
     places or changes orders leaves; a reason keeps it back.
     """
 
@@ -168,6 +169,9 @@ class Venue(Protocol):
 
     @property
     def clock_skew_ms(self) -> int | None: ...
+
+    @property
+    def writes_per_s(self) -> float: ...
 
     async def submit(self, intent: OrderIntent) -> OrderAck: ...
     async def submit_many(self, intents: Sequence[OrderIntent]) -> Sequence[OrderAck | Exception]: ...

@@ -162,14 +162,17 @@ class Budget:
         self._limits = {READ: read, WRITE: write}
         self._buckets.clear()
 
-    async def acquire(self, cost: float, *, write: bool, priority: bool = False, shard: int = 0) -> None:
+    async def acquire(
+        self, cost: float, *, write: bool, priority: bool = False, shard: int = 0, max_wait_s: float | None = None
+    ) -> None:
         """Take `cost` tokens, waiting for them within the bound. Raises `BudgetExhausted` or `RequestRefused`."""
+        bound_s = self._max_wait_s if max_wait_s is None else min(max_wait_s, self._max_wait_s)
         priority = priority or self.is_priority
         self._check_size(cost, write, priority)
         name = bucket_name(write=write, shard=shard)
         waited = 0.0
         while (wait_s := await self._take(name, cost, priority)) > 0:
-            if waited + wait_s > self._max_wait_s:
+            if waited + wait_s > bound_s:
                 raise BudgetExhausted(f"{cost} {name} tokens would take {waited + wait_s:.1f} s")
             # Never a zero sleep: rounding may leave a sliver of a token missing.
             pause = max(wait_s, 0.001)

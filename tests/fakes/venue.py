@@ -35,6 +35,7 @@ class FakeVenue:
         self.cash = cash
         self.clock_skew_ms: int | None = 0
         self.last_look: LastLook | None = None
+        self.writes_per_s = 100.0
         self.status = VenueStatus(True, True, None)
         self.sent: list[OrderIntent] = []
         self.canceled: list[str] = []

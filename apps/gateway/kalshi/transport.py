@@ -37,7 +37,7 @@ from apps.gateway.errors import (
 )
 from apps.gateway.kalshi.bodies import parse
 from apps.gateway.kalshi.error_bodies import error_of
-from apps.gateway.kalshi.limits import API_PREFIX, BATCH
+from apps.gateway.kalshi.limits import API_PREFIX, BATCH, ONE_ORDER, ORDERS
 from apps.gateway.kalshi.server_clock import ServerClock
 from apps.gateway.kalshi.signing import Signer
 from apps.gateway.throttle import Budget, Sleep, backoff_s
@@ -47,6 +47,8 @@ Params = Mapping[str, Any]
 
 READ_ATTEMPTS = 4
 MAX_PAGES = 1000
+# A new order that waits longer for its tokens is not sent: what it was judged by is outdated by then.
+CREATE_WAIT_S = 1.0
 MAX_NOTE = 160
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
@@ -150,6 +152,13 @@ class RestTransport:
         """Local clock minus the venue's by the newest reply; within half a second of zero it says nothing."""
         return self._server_clock.skew_ms
 
+    @property
+    def writes_per_s(self) -> float:
+        """Orders a second that the account's tokens create or amend, whichever is dearer."""
+        costs = self.budget.costs
+        dearest = max(costs.cost("POST", API_PREFIX + ORDERS), costs.cost("POST", API_PREFIX + ONE_ORDER + "/amend"))
+        return self.budget.limit(write=True).refill_per_s / dearest
+
     def batch_size(self, method: str) -> int:
         """Orders of one batch of this method that the account can pay for at once."""
         cost = self.budget.costs.cost(method, API_PREFIX + BATCH)
@@ -200,7 +209,10 @@ class RestTransport:
     async def _once(self, kind: type[T], call: Call) -> T:
         request = self._build(call)
         cost = self.budget.costs.cost(call.method, API_PREFIX + call.template) * call.items
-        await self.budget.acquire(cost, write=call.is_write, priority=call.priority, shard=call.shard)
+        await self.budget.acquire(
+            cost, write=call.is_write, priority=call.priority, shard=call.shard,
+            max_wait_s=CREATE_WAIT_S if call.creates else None,
+        )  # fmt: skip
         async with self._turns:
             self._look(call)
             self._sign(request)

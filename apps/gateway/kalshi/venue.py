@@ -39,6 +39,10 @@ class KalshiVenue:
         return self.rest.clock_skew_ms
 
     @property
+    def writes_per_s(self) -> float:
+        return self.rest.writes_per_s
+
+    @property
     def last_look(self) -> LastLook | None:
         return self.rest.last_look
 

@@ -98,6 +98,7 @@ class Counters:
     decisions: int = 0
     orders: int = 0
     denied: int = 0
+    held: int = 0
     rejected: int = 0
     canceled: int = 0
     fills: int = 0

@@ -17,15 +17,18 @@ from .evaluate import Evaluator
 from .groups import OrderGroups
 from .placing import Judge, Placement, Placing, denial_detail
 from .requests import OrderRequests
+from .token_room import TokenRoom
 
 # How long an order rests at the exchange unless it is renewed: if everything of ours dies, nothing outlives this.
 ORDER_LIFETIME_S = 55
 RENEW_BELOW_S = 25
-RENEWALS_AT_ONCE = 4
+# Renewals under way at once, as a share of what the account's tokens pay for in a second.
+RENEWALS_SHARE = 1 / 3
 DENIAL_REPEAT_MS = 10_000
 # A quote that others have overtaken risks nothing by waiting; moving at every tick would only burn tokens and
 # queue place. One that stands too far inside is drawn back at once.
 PATIENCE_MS = 1_000
+ROOM_RETRY_MS = 1_000
 RESTING = (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)
 
 
@@ -48,6 +51,7 @@ class MakerExecution:
         self._groups = groups
         self._judge = judge
         self._gathered: list[Placement] | None = None
+        self.room = TokenRoom(context, requests, renewed_every_s=ORDER_LIFETIME_S - RENEW_BELOW_S)
 
     def pursue(self, desk: MarketDesk, decision: Decision, record: DecisionRecord) -> None:
         """Starts what the decision wants of this market; an order on its way or on its way out is left to finish."""
@@ -82,6 +86,13 @@ class MakerExecution:
             if order.mode is ExecutionMode.MAKER and tracked.status in RESTING and not is_kept:
                 self._requests.cancel(order, "stands for no quote")
 
+    def take_stock(self) -> None:
+        """Counts what must be renewed, hence how much more the tokens can carry."""
+        self.room.count(len(self._working()))
+
+    def _working(self) -> list[WorkingOrder]:
+        return [order for desk in self._context.desks.values() for order in desk.working.values()]
+
     def renew(self) -> None:
         """Puts the expiry of orders that are still wanted further off, the nearest first, a few at a time.
 
@@ -90,16 +101,11 @@ class MakerExecution:
         context = self._context
         if context.gate.closed_because() is not None:
             return
-        now_s = context.clock.now_ms() // 1000
-        due: list[WorkingOrder] = []
-        under_way = 0
-        for desk in context.desks.values():
-            for order in desk.working.values():
-                under_way += order.tracked.amending is not None
-                if _is_due(order, now_s):
-                    due.append(order)
-        due.sort(key=lambda order: order.tracked.expires_at_s or 0)
-        for order in due[: max(0, RENEWALS_AT_ONCE - under_way)]:
+        working, now_s = self._working(), context.clock.now_ms() // 1000
+        under_way = sum(order.tracked.amending is not None for order in working)
+        at_once = max(4, int(context.venue.writes_per_s * RENEWALS_SHARE))
+        due = sorted((o for o in working if _is_due(o, now_s)), key=lambda order: order.tracked.expires_at_s or 0)
+        for order in due[: max(0, at_once - under_way)]:
             tracked = order.tracked
             terms = Terms(tracked.price, tracked.quantity, now_s + ORDER_LIFETIME_S)
             self._requests.amend(order, terms, "renewed")
@@ -141,10 +147,14 @@ class MakerExecution:
         opposite = desk.working.get(quote.side.opposite)
         if opposite is not None and (quote.price - opposite.tracked.price) * quote.side.sign >= 0:
             return False
-        if self._context.clock.now_ms() >= desk.not_before_ms:
-            return True
-        _wake(desk, desk.not_before_ms)
-        return False
+        now_ms = self._context.clock.now_ms()
+        if now_ms < desk.not_before_ms:
+            _wake(desk, desk.not_before_ms)
+            return False
+        if not self.room.take():
+            _wake(desk, now_ms + ROOM_RETRY_MS)
+            return False
+        return True
 
     def _place(self, desk: MarketDesk, quotes: Sequence[Quote], record: DecisionRecord) -> None:
         """Judges each quote and starts sending those allowed. An allowed one counts against the limits at once."""

@@ -115,6 +115,11 @@ class OrderRequests(OrderNotes):
             return "it waited too long to be sent; limits may have changed since it was judged"
         return OLD_LIMITS if order.is_outdated else None
 
+    @property
+    def unsent(self) -> int:
+        """Creates that wait to be sent or to be answered."""
+        return len(self._sending)
+
     def is_sending(self, order: WorkingOrder) -> bool:
         """Whether its create waits to be sent or has no answer yet, not even a timeout: it may still arrive."""
         return order.client_order_id in self._sending

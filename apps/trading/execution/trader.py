@@ -133,6 +133,9 @@ class Trader:
         self._note_epoch(now_ms)
         self.groups.check()
         self.risk.keep_up()
+        if self.maker.room.is_short:
+            self._note_shortage()
+        self.maker.take_stock()
         await self._decide_due(now_ms)
         self.maker.renew()
         self.plans.tick()
@@ -141,6 +144,16 @@ class Trader:
         if context.feed_reason == "" and now_ms - self._resync_ms >= RESYNC_EVERY_MS and context.books.needs_resync():
             self._resync_ms = now_ms
             await self.desks.resync()
+
+    def _note_shortage(self) -> None:
+        room = self.maker.room
+        self.context.counters.held = room.held
+        self.incidents.raise_event(
+            "TOKENS_SHORT",
+            Severity.WARNING,
+            f"quotes are held back: the account's tokens renew {room.capacity} resting orders",
+            {"capacity": room.capacity, "held": room.held, "unsent": self.requests.unsent},
+        )
 
     async def _decide_due(self, now_ms: int) -> None:
         """In turns: a thousand markets decided in one go would hold up a stop that comes meanwhile."""

@@ -40,6 +40,10 @@ class WatchedVenue:
     def clock_skew_ms(self) -> int | None:
         return self._venue.clock_skew_ms
 
+    @property
+    def writes_per_s(self) -> float:
+        return self._venue.writes_per_s
+
     async def submit(self, intent: OrderIntent) -> OrderAck:
         refusal = self._watcher.on_order_sent(intent)
         if refusal is not None:
