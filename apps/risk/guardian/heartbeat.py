@@ -25,12 +25,16 @@ _GUARDIAN = "kalshiops:guardian"
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """One beat. `is_stopped` says that the session ended in good order and left nothing resting."""
+    """One beat. `is_stopped` says that the session ended in good order and left nothing resting.
+
+    `resting`: orders that are still open as far as the session's private feed has told; None from the guardian.
+    """
 
     name: str
     at_ms: int
     environment: str
     is_stopped: bool = False
+    resting: int | None = None
 
 
 def folder() -> Path:
@@ -41,13 +45,13 @@ def guardian_file() -> Path:
     return Path(settings.RUN_DIR) / "guardian" / "heartbeat.json"
 
 
-def beat(account: str, now_ms: int, *, is_stopped: bool = False) -> None:
+def beat(account: str, now_ms: int, *, is_stopped: bool = False, resting: int | None = None) -> None:
     """The session's beat in the file: tens of microseconds, no disk flush, no Redis. Raises `OSError`.
 
     Send `is_stopped` once at the end, and only when nothing of ours rests any more: a session that could not make sure
     leaves its last beat standing, and the guardian finishes its work.
     """
-    _write(_path(account), Heartbeat(account, now_ms, settings.KALSHI_ENVIRONMENT, is_stopped))
+    _write(_path(account), Heartbeat(account, now_ms, settings.KALSHI_ENVIRONMENT, is_stopped, resting))
 
 
 async def beat_redis(client: redis.asyncio.Redis, account: str, now_ms: int, *, is_stopped: bool = False) -> None:
@@ -70,6 +74,19 @@ async def beats_read_redis(client: redis.asyncio.Redis) -> dict[str, Heartbeat]:
     rows = await client.mget(keys) if keys else []
     found = (_decoded(raw) for raw in rows if raw is not None)
     return {beat.name: beat for beat in found if beat is not None}
+
+
+def private_feeds_resting(since_ms: int) -> int | None:
+    """Open orders by the private feeds of all sessions of this environment that beat since then; None without one.
+
+    Raises `OSError`.
+    """
+    told = [
+        made.resting
+        for made in beats_read_files().values()
+        if made.environment == settings.KALSHI_ENVIRONMENT and made.at_ms >= since_ms and made.resting is not None
+    ]
+    return sum(told) if told else None
 
 
 def guardian_beat(now_ms: int) -> None:
@@ -114,8 +131,13 @@ def _write(path: Path, made: Heartbeat) -> None:
 def _decoded(raw: bytes | str) -> Heartbeat | None:
     try:
         fields = json.loads(raw)
+        resting = fields.get("resting")
         return Heartbeat(
-            str(fields["name"]), int(fields["at_ms"]), str(fields["environment"]), fields["is_stopped"] is True
+            str(fields["name"]),
+            int(fields["at_ms"]),
+            str(fields["environment"]),
+            fields["is_stopped"] is True,
+            None if resting is None else int(resting),
         )
     except (ValueError, TypeError, KeyError):
         return None

@@ -14,7 +14,7 @@ A scope narrower than the account is swept only: markets share groups, and a tri
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -29,6 +29,14 @@ from .sweep import Sweep
 
 EXTRA_S = 10.0
 POSITIONS_S = 2.0
+
+
+PrivateFeed = Callable[[int], int | None]
+"""Open orders by the private feeds of sessions that told since a time (Unix ms); None when none did."""
+
+
+def nobody_tells(_: int) -> None:
+    """No session to ask."""
 
 
 def unheard(_: Step) -> None:
@@ -46,14 +54,16 @@ async def run_ladder(
     tokens: Tokens | None = None,
     known_groups: Sequence[str] = (),
     may_cancel_all: bool = True,
+    private_feed: PrivateFeed = nobody_tells,
 ) -> LadderReport:
     """Never raises for what the exchange does: the report says what could not be done.
 
     `known_groups` are triggered at once, without waiting for the exchange's list. `may_cancel_all` allows the
-    exchange's own cancel-all for whole accounts; it may take orders of the following minute too.
+    exchange's own cancel-all for whole accounts; it may take orders of the following minute too. `private_feed` is
+    asked after the proof of a whole account what else the feeds of its sessions still show.
     """
     asker = Asker(timing or Timing(), tokens or Tokens.basic(), rng)
-    run = _Run(venue, reach, clock, asker, progress, may_cancel_all)
+    run = _Run(venue, reach, clock, asker, progress, may_cancel_all, private_feed)
     try:
         await run.climb(known_groups)
     finally:
@@ -65,10 +75,17 @@ class _Run:
     """One run of the ladder: what it has seen so far, and the report it is writing."""
 
     def __init__(
-        self, venue: Venue, reach: Reach, clock: Clock, asker: Asker, progress: Progress, may_cancel_all: bool
+        self,
+        venue: Venue,
+        reach: Reach,
+        clock: Clock,
+        asker: Asker,
+        progress: Progress,
+        may_cancel_all: bool,
+        private_feed: PrivateFeed,
     ) -> None:
         self._venue, self._reach, self._clock, self._asker = venue, reach, clock, asker
-        self._progress = progress
+        self._progress, self._private_feed = progress, private_feed
         self._timing = asker.timing
         self._begun = asyncio.get_running_loop().time()
         self._until = self._begun + self._timing.limit_s
@@ -135,10 +152,23 @@ class _Run:
             self.report.is_confirmed = found is not None
             if found is None:
                 self.report.problems.append("the exchange did not answer the third look")
+            await self._hear_private_feed()
             return True
         self.report.proved_ms = None
         self._say("reopened", f"{len(found)} orders turned up after the proof", resting=len(found))
         return False
+
+    async def _hear_private_feed(self) -> None:
+        """A session beats about once a second; one that is dead tells nothing, which the report says."""
+        proved_ms = self.report.proved_ms
+        if proved_ms is None or not self._reach.is_everything:
+            return
+        self.report.private_feed = self._private_feed(proved_ms)
+        if self.report.private_feed is None or self.report.private_feed > 0:
+            await asyncio.sleep(self._timing.confirm_s)
+            self.report.private_feed = self._private_feed(proved_ms)
+        if self.report.private_feed:
+            self.report.problems.append(f"the private feed still shows {self.report.private_feed} open orders")
 
     async def _look(self) -> list[VenueOrder] | None:
         """The scope's resting orders; None when the exchange would not tell until the time was up."""

@@ -41,7 +41,8 @@ class Left:
 class LadderReport:
     """Times are Unix ms. `resting_before` and `positions` are None when the exchange did not tell.
 
-    `is_confirmed` says that a third look, later than the exchange's reads lag, found nothing either.
+    `is_confirmed` says that a third look, later than the exchange's reads lag, found nothing either. `private_feed`:
+    orders still open by what the sessions' private feeds had told after the proof; None when no session told.
     """
 
     begun_ms: int
@@ -50,6 +51,7 @@ class LadderReport:
     proved_ms: int | None = None
     ended_ms: int | None = None
     is_confirmed: bool = False
+    private_feed: int | None = None
     resting_before: int | None = None
     canceled: int = 0
     groups_total: int | None = None
@@ -68,7 +70,8 @@ class LadderReport:
 
     def text(self) -> str:
         """The report in plain words, a line per fact."""
-        return "\n".join([self._outcome(), *self._groups(), *self._left(), self._positions(), *self._problems()])
+        rungs = [self._outcome(), *self._groups(), *self._left(), *self._feed()]
+        return "\n".join([*rungs, self._positions(), *self._problems()])
 
     def _outcome(self) -> str:
         if self.proved_ms is not None:
@@ -91,6 +94,15 @@ class LadderReport:
         lines = [f"  {left.order.ticker} {left.order.order_id}: {left.reason}" for left in self.left[:SHOWN]]
         more = len(self.left) - SHOWN
         return [*lines, f"  and {more} more"] if more > 0 else lines
+
+    def _feed(self) -> list[str]:
+        if not self.is_zero:
+            return []
+        if self.private_feed is None:
+            return ["Private feed: no session lives to tell what it shows."]
+        if self.private_feed:
+            return [f"Private feed: DIFFERS, it still shows {self.private_feed} open orders."]
+        return ["Private feed: agrees, no order is open."]
 
     def _positions(self) -> str:
         if self.positions is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from apps.gateway.clock import Clock
 from apps.risk.choices import Scope
 from apps.risk.files import write_atomic
 
-from . import records
+from . import heartbeat, records
 from .asking import Timing
 from .connection import Connection
 from .database import DatabaseAway, DatabaseThread
@@ -24,6 +25,8 @@ from .reach import Reach, reach_without_records
 from .report import LadderReport, Step
 from .request import KillRequest
 from .telling import Telling
+
+log = logging.getLogger(__name__)
 
 REACH_S = 1.0
 _TOLD_BY_TICKER = (Scope.GLOBAL, Scope.ACCOUNT, Scope.ENVIRONMENT, Scope.MARKET)
@@ -95,7 +98,15 @@ class Runner:
             tokens=self.connection.tokens,
             known_groups=self._groups(),
             may_cancel_all=may_cancel_all,
+            private_feed=self._private_feed,
         )
+
+    def _private_feed(self, since_ms: int) -> int | None:
+        try:
+            return heartbeat.private_feeds_resting(since_ms)
+        except OSError as error:
+            log.warning("heartbeats cannot be read: %s", error)
+            return None
 
     def _groups(self) -> Sequence[str]:
         return self.known.groups

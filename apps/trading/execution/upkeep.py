@@ -63,7 +63,8 @@ class Upkeep:
         context = self._context
         now_ms = context.clock.now_ms()
         try:
-            heartbeat.beat(context.account.name, now_ms, is_stopped=is_stopped)
+            resting = len(context.blotter.open_orders())
+            heartbeat.beat(context.account.name, now_ms, is_stopped=is_stopped, resting=resting)
         except OSError as error:
             log.warning("heartbeat not written: %s", error)
         await self._beat_redis(now_ms, is_stopped=is_stopped)

@@ -30,6 +30,18 @@ def test_beats_are_read_back_and_garbage_is_left_out(run_dir: Path) -> None:
     }
 
 
+def test_private_feeds_are_added_up_over_the_sessions_that_told_since(run_dir: Path, settings: Any) -> None:
+    assert heartbeat.private_feeds_resting(0) is None
+    heartbeat.beat("first", 1_000, resting=2)
+    heartbeat.beat("second", 2_000, resting=3)
+    heartbeat.beat("silent", 3_000)
+    assert heartbeat.private_feeds_resting(1_000) == 5
+    assert heartbeat.private_feeds_resting(1_001) == 3
+    assert heartbeat.private_feeds_resting(2_001) is None
+    settings.KALSHI_ENVIRONMENT = "demo"
+    assert heartbeat.private_feeds_resting(0) is None
+
+
 async def test_beats_travel_by_redis_for_a_guardian_elsewhere(redis_url: str) -> None:
     async with redis.asyncio.Redis.from_url(redis_url) as client:
         assert await heartbeat.guardian_age_redis_ms(client, 5_000) is None

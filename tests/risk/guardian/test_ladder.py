@@ -48,6 +48,29 @@ def test_groups_take_a_thousand_orders_in_one_round_trip_and_two_looks_prove_it(
     assert "Zero resting orders" in report.text()
 
 
+@pytest.mark.parametrize(
+    ("told", "shown", "problems"),
+    [
+        ([0], "Private feed: agrees, no order is open.", 0),
+        ([None, 0], "Private feed: agrees, no order is open.", 0),
+        ([3, 3], "Private feed: DIFFERS, it still shows 3 open orders.", 1),
+        ([None, None], "Private feed: no session lives to tell what it shows.", 0),
+    ],
+)
+def test_the_proof_says_whether_the_private_feed_agrees(told: list[int | None], shown: str, problems: int) -> None:
+    venue, asked = FaultyVenue(), list[int]()
+
+    def private_feed(since_ms: int) -> int | None:
+        asked.append(since_ms)
+        return told[len(asked) - 1]
+
+    report = climb(venue, known_groups=venue.stock(4, 2), private_feed=private_feed)
+    assert report.is_zero
+    assert asked == [report.proved_ms] * len(told)
+    assert shown in report.text()
+    assert len(report.problems) == problems
+
+
 def test_groups_nobody_knew_of_are_triggered_too() -> None:
     venue = FaultyVenue()
     known = venue.stock(4, 2)

@@ -76,6 +76,7 @@ def _as_json(request: KillRequest, report: LadderReport) -> dict[str, Any]:
         "request_id": request.request_id,
         "is_zero": report.is_zero,
         "is_confirmed": report.is_confirmed,
+        "private_feed": report.private_feed,
         "last_ack_ms": after(report.last_ack_ms),
         "proved_ms": after(report.proved_ms),
         "resting_before": report.resting_before,
