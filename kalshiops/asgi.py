@@ -13,7 +13,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kalshiops.settings")
 django_application = get_asgi_application()
 
 from apps.console.routing import websocket_urlpatterns  # noqa: E402  models must be loaded first
+from apps.core.processes import report_always  # noqa: E402
 
+report_always("web")
 application = ProtocolTypeRouter(
     {
         "http": django_application,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from celery import Celery
-from celery.signals import worker_shutting_down
+from celery.signals import beat_init, worker_ready, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kalshiops.settings")
 
@@ -20,6 +21,21 @@ def _load_schedule(sender: Celery, **_: object) -> None:
     from kalshiops.schedule import beat_schedule
 
     sender.conf.beat_schedule = beat_schedule()
+
+
+@worker_ready.connect
+def _report_worker(sender: Any, **_: object) -> None:
+    """Each long-lived process tells what it runs; a mixture stops arming."""
+    from apps.core.processes import report_always
+
+    report_always(f"worker {str(sender.hostname).partition('@')[0]}")
+
+
+@beat_init.connect
+def _report_beat(**_: object) -> None:
+    from apps.core.processes import report_always
+
+    report_always("beat")
 
 
 @worker_shutting_down.connect

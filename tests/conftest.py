@@ -18,13 +18,14 @@ import redis
 from django.conf import settings as django_settings
 from django.db import connection
 
-from apps.core import live
+from apps.core import live, processes
 from deploy.launcher import redis_server
 from deploy.launcher.network import LOOPBACK, free_port, redis_answers
 from deploy.launcher.registry import Registry
 from deploy.launcher.screen import Screen
 from deploy.launcher.signals import StopWish
 from deploy.launcher.supervisor import Program, Supervisor
+from tests.record_guards import flush_past_guards
 
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _connect, _connect_ex, _getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
@@ -72,6 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
     socket.getaddrinfo = _guarded_getaddrinfo
     # A platform that runs on this machine must not be touched; a test that needs Redis asks for `redis_url`.
     django_settings.REDIS_URL = f"redis://{LOOPBACK}:1/0"
+    flush_past_guards()
+    # The web's entry reports for as long as its process lives; the tests' process is no part of a platform.
+    processes.report_always = lambda name: None
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +122,14 @@ def chromium_path() -> Path:
         if found := shutil.which(name):
             return Path(found)
     raise FileNotFoundError("no Chromium on PATH; deploy/test installs it, or: apt-get install chromium")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signing_in_shows_a_factor() -> None:
+    """Late, because the people need the apps to be loaded."""
+    from tests.people import connect_factor
+
+    connect_factor()
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 
+from apps.core.stepup import FreshFactor
 from apps.engine.strategies.params import params_hash, params_to_mapping
 from apps.engine.strategies.registry import STRATEGIES
 from apps.marketdata.models import BookSnapshot, Event, Feed, Market, Series
@@ -34,13 +35,23 @@ KERNEL = "maker_inside"
 _numbers = itertools.count(1)
 
 
-def user(name: str = "alice", *, perms: tuple[str, ...] = (), **fields: Any) -> User:
-    """A signed-in member of staff; `perms` are "app.codename"."""
+def user(name: str = "alice", *, perms: tuple[str, ...] = (), sees: bool = True, role: str = "", **fields: Any) -> User:
+    """A member of staff who may look at everything, unless not `sees`; `perms` ("app.codename") come on top.
+
+    `role` is the group whose signature theirs is; the group itself gives no rights here.
+    """
     made = User.objects.create_user(name, password=PASSWORD, **({"is_staff": True} | fields))
-    for perm in perms:
+    if role:
+        made.groups.add(Group.objects.get_or_create(name=role)[0])
+    for perm in (*perms, *(("governance.see_everything",) if sees else ())):
         app, codename = perm.split(".")
         made.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
     return made
+
+
+def fresh_factor(person: User, now: datetime = NOW) -> FreshFactor:
+    """The second factor, shown this very moment."""
+    return FreshFactor(person.pk, now, "totp")
 
 
 def account(name: str = "main", **fields: Any) -> Account:

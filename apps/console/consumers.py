@@ -15,17 +15,19 @@ from urllib.parse import parse_qs
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from apps.core.live import group_name
+from apps.governance.people import sign_in_of, sign_in_over
 from apps.risk.guardian.telling import topic
 from apps.risk.models import KillRun
 from apps.trading.selectors import account_default
 
 from .fragments import render_parts
+from .http import SEE
 from .kill_progress import kill_progress
 from .mission import facts_read, mission_build
 from .state import Facts, Mission
@@ -41,17 +43,24 @@ log = logging.getLogger(__name__)
 
 
 class ScreenConsumer(AsyncWebsocketConsumer, ABC):
-    """Sends what `render` returns, whenever it changed. Refuses everybody who is not a signed-in member of staff."""
+    """Sends what `render` returns, whenever it changed, to whoever holds `right` and is signed in as pages ask for it.
+
+    Both are looked at again while the socket is open. Where it may be opened from, `kalshiops/asgi.py` decides.
+    """
 
     topic = "mission"
+    right: str
 
     async def connect(self) -> None:
         self._task: asyncio.Task[None] | None = None
         user = self.scope.get("user")
-        if user is None or not user.is_authenticated or not user.is_staff:
+        if user is None or not user.is_authenticated:
             await self.close()
             return
-        self._user_id = user.pk
+        self._user_id, self._session_key = user.pk, self.scope["session"].session_key
+        if not await database_sync_to_async(self.may_see)():
+            await self.close()
+            return
         self._sent: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._changed.set()
@@ -86,7 +95,11 @@ class ScreenConsumer(AsyncWebsocketConsumer, ABC):
         """HTML by part; None once this person may no longer see it. Runs on a thread with the database."""
 
     def may_see(self) -> bool:
-        return get_user_model().objects.filter(pk=self._user_id, is_active=True, is_staff=True).exists()
+        user = User.objects.filter(pk=self._user_id, is_active=True, is_staff=True).first()
+        if user is None or not user.has_perm(self.right):
+            return False
+        row = sign_in_of(user, self._session_key)
+        return row is not None and sign_in_over(row, user, now=timezone.now()) is None
 
     async def _send_changes(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -112,6 +125,8 @@ class ScreenConsumer(AsyncWebsocketConsumer, ABC):
 class LiveConsumer(ScreenConsumer):
     """Mission control: `ws/live/?market=…&q=…`, at most twice a second."""
 
+    right = SEE
+
     def prepare(self) -> None:
         query = parse_qs(self.scope["query_string"].decode())
         self._selected = query.get("market", [""])[0]
@@ -132,6 +147,8 @@ class LiveConsumer(ScreenConsumer):
 
 class KillConsumer(ScreenConsumer):
     """The progress of one stop: `ws/kill/<id>/`, each step within a tenth of a second."""
+
+    right = SEE
 
     def prepare(self) -> None:
         self._key = int(self.scope["url_route"]["kwargs"]["key"])

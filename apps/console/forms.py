@@ -1,22 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 
-from apps.engine.errors import EngineError
-from apps.engine.strategies.params import ParamInfo, Params, Unit, describe, params_from_mapping
-from apps.engine.strategies.registry import strategy
 from apps.engine.types import TimeInForce
-from apps.governance.choices import Vote
 from apps.marketdata.exceptions import MarketUnknown
 from apps.marketdata.models import Market
 from apps.marketdata.selectors import market_get
 from apps.trading.choices import OrderStatus
-from apps.trading.models import Account, ParameterSet, StrategyConfig
+from apps.trading.models import Account
 from apps.trading.selectors import OrderFilter
 from apps.trading.services.manual_orders import Wanted
 
@@ -115,10 +110,6 @@ class ManualOrderForm(ReasonForm):
         return Wanted(**{name: self.cleaned_data[name] for name in names})
 
 
-class VoteForm(ReasonForm):
-    vote = forms.ChoiceField(choices=Vote.choices, widget=forms.HiddenInput)
-
-
 class OrderFilterForm(forms.Form):
     market = forms.CharField(required=False, max_length=160)
     status = forms.ChoiceField(required=False, choices=[("", "Any"), *OrderStatus.choices])
@@ -148,89 +139,3 @@ class ExportForm(forms.Form):
 
     def window(self, now: datetime) -> tuple[datetime, datetime]:
         return now - timedelta(days=self.cleaned_data["days"]), now
-
-
-UNITS = {
-    Unit.PRICE: "dollars",
-    Unit.QUANTITY: "contracts",
-    Unit.COUNT: "count",
-    Unit.MILLISECONDS: "milliseconds",
-    Unit.FLAG: "yes or no",
-    Unit.CHOICE: "choice",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterLine:
-    """One parameter of the form with what is in force, for the template."""
-
-    field: forms.BoundField
-    info: ParamInfo
-
-    @property
-    def unit(self) -> str:
-        return unit_words(self.info)
-
-    @property
-    def bounds(self) -> str:
-        return "" if self.info.low is None else f"{self.info.low} to {self.info.high}"
-
-
-class ParametersForm(ReasonForm):
-    """Fields, units and bounds come from the engine's own schema of the strategy."""
-
-    field_order = None
-
-    def __init__(self, *args: Any, config: StrategyConfig, in_force: ParameterSet | None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._base = _params(config, in_force)
-        self._infos = describe(self._base)
-        for info in self._infos:
-            self.fields[info.name] = _parameter_field(info)
-        self.order_fields([*(info.name for info in self._infos), "reason"])
-
-    def lines(self) -> list[ParameterLine]:
-        return [ParameterLine(self[info.name], info) for info in self._infos]
-
-    def values(self) -> dict[str, str]:
-        return {info.name: self.cleaned_data[info.name] for info in self._infos}
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        given = {info.name: data[info.name] for info in self._infos if info.name in data}
-        try:
-            params_from_mapping(self._base, given)
-        except EngineError as error:
-            name = getattr(error, "name", None)
-            self.add_error(name if name in self.fields else None, getattr(error, "problem", str(error)))
-        return data
-
-
-def parameter_infos(config: StrategyConfig, in_force: ParameterSet) -> list[tuple[str, ParamInfo, str]]:
-    """Label, value with its meaning, and unit of each parameter that is in force."""
-    return [(parameter_label(info), info, unit_words(info)) for info in describe(_params(config, in_force))]
-
-
-def _params(config: StrategyConfig, in_force: ParameterSet | None) -> Params:
-    params_type = strategy(config.version.strategy.kernel).params_type
-    return params_from_mapping(params_type(), in_force.values) if in_force else params_type()
-
-
-def unit_words(info: ParamInfo) -> str:
-    return UNITS.get(info.unit, info.unit.value)
-
-
-def parameter_label(info: ParamInfo) -> str:
-    """The name as words; the unit has a column of its own."""
-    return info.name.removesuffix("_ms").replace("_", " ").capitalize()
-
-
-def _parameter_field(info: ParamInfo) -> forms.Field:
-    label = parameter_label(info)
-    if info.choices is not None:
-        choices = [(choice, choice.capitalize()) for choice in info.choices]
-        return forms.ChoiceField(label=label, choices=choices, initial=info.value)
-    if info.unit is Unit.FLAG:
-        return forms.ChoiceField(label=label, choices=[("true", "Yes"), ("false", "No")], initial=info.value)
-    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
-    return forms.CharField(label=label, max_length=24, initial=info.value, widget=widget)

@@ -1,27 +1,25 @@
-"""What every console page has in common: who may open it, and the headers it is sent with."""
+"""What every console page has in common: who may open it, what its frame shows, and how errors become a status."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar, overload
 
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django_htmx.middleware import HtmxDetails
 
+from apps.core.access import OWN, PUBLIC, Access, declare
 from apps.core.exceptions import ApplicationError, Conflict, NotPermitted
+from apps.governance.choices import AccessPermission
 from apps.governance.selectors import approval_list_open
 from apps.trading.selectors import account_default
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "object-src 'none'"
-)
-View = Callable[..., HttpResponse]
+View = TypeVar("View", bound=Callable[..., HttpResponse])
+SEE = AccessPermission.SEE.full
 
 
 class StaffRequest(HttpRequest):
@@ -31,19 +29,25 @@ class StaffRequest(HttpRequest):
     user: User
 
 
-def console_page(view: View) -> View:
-    """Members of staff only. Nothing on the page may run unless it is a file of ours; nothing is cached."""
+@overload
+def console_page(view: View, /) -> View: ...
 
-    @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.is_staff:
-            raise PermissionDenied
-        response = view(request, *args, **kwargs)
-        response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        response["Cache-Control"] = "no-store"
-        return response
 
-    return wrapped
+@overload
+def console_page(*, right: str = SEE, post: str | None = None) -> Callable[[View], View]: ...
+
+
+def console_page(view: View | None = None, /, *, right: str = SEE, post: str | None = None) -> Any:
+    """Says who may open a page: `right` to look at it, and `post` besides to send its form (without: nobody).
+
+    The access middleware keeps to it; the service behind a form asks for the right once more.
+    """
+    decorate = partial(declare, access=Access(right, post))
+    return decorate if view is None else decorate(view)
+
+
+own_page: Callable[[View], View] = partial(declare, access=OWN)
+public_page: Callable[[View], View] = partial(declare, access=PUBLIC)
 
 
 def is_fragment(request: StaffRequest) -> bool:

@@ -40,8 +40,17 @@ QUOTING = frozenset({"joined_inside", "keep", "faded", "requeued", "take"})
 
 REQUESTS = {
     "trading.parameters.change": "Change parameters",
+    "trading.fallback.switch": "Sign a fallback beforehand",
+    "trading.version.approve": "Review strategy code",
+    "trading.scope.change": "Change the markets of a strategy",
+    "trading.config.enable": "Arm a strategy",
+    "trading.ladder.waive": "Let a gate of the ladder stand open",
     "risk.resume": "Resume trading",
     "risk.limit.change": "Change a limit",
+    "risk.theme.shrink": "Change a theme",
+    "risk.restriction.lift": "Lift a restriction",
+    "governance.direction.choose": "Choose a direction",
+    "governance.signoff.change": "Change needed signatures",
 }
 
 _CODE = re.compile(r"[a-z0-9_]+")

@@ -16,10 +16,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from .exceptions import ApplicationError
+from .stepup import FreshFactor, StepUpNeeded, factor_of
 
 
 class ReasonForm(forms.Form):
@@ -46,6 +46,18 @@ class TaskCall:
     obj: Any
     data: dict[str, Any]
     now: datetime
+    factor: FreshFactor | None = None
+
+
+def task_call(request: HttpRequest, obj: Any, form: ReasonForm) -> TaskCall:
+    return TaskCall(request.user, obj, form.cleaned_data, timezone.now(), factor_of(request))
+
+
+def asked_text(number: int, *, at_once: bool) -> str:
+    """What became of a change that was asked for: most wait for others, what only lowers risk does not."""
+    if at_once:
+        return f"In force at once, since it only lowers risk. Somebody looks at request {number} afterwards."
+    return f"Request {number} waits for another person. Nothing has changed yet."
 
 
 def plain_form(obj: Any, data: Any) -> ReasonForm:
@@ -102,7 +114,7 @@ class TaskAdminMixin:
                 "title": t.label,
                 "link": self.task_url(t, obj),
                 "icon": t.icon,
-                "variant": ActionVariant.DANGER if t.is_danger else ActionVariant.DEFAULT,
+                "is_danger": t.is_danger,
             }
             for t in (self.list_tasks if obj is None else self.object_tasks)
             if request.user.has_perm(t.permission) and t.is_offered(obj, request.user)
@@ -123,7 +135,9 @@ class TaskAdminMixin:
             return HttpResponseRedirect(self._after(obj))
         if form.is_valid():
             try:
-                done = task.perform(TaskCall(request.user, obj, form.cleaned_data, timezone.now()))
+                done = task.perform(task_call(request, obj, form))
+            except StepUpNeeded:
+                raise
             except ApplicationError as error:
                 form.add_service_error(error)
             else:

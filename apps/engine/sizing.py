@@ -59,7 +59,7 @@ def kelly_size(
     """Contracts to buy (bid) or sell (ask) at a YES price when YES has this probability.
 
     An integer probability is in millionths. `fraction_ppm` is the share of Kelly (`DrawdownLadder.fraction_ppm`),
-    `min_edge_ppm` the edge after fees below which nothing is staked. Raises `BadNumber` for a float, NaN, infinity
+    `min_edge_ppm` the edge after fees below which nothing is invested. Raises `BadNumber` for a float, NaN, infinity
     or anything out of range, and `UnknownFeeType`.
     """
     chance = probability_of(probability)

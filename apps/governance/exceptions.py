@@ -2,6 +2,8 @@
 
 Refused
 |- ApproverIsRequester   nobody decides on a request of their own
+|- ApproverIsEditor      nor on what they were the last to edit
+|- AlreadySigned         one person signs a revision once
 |- NoApprover            nobody else could approve it
 |- ApprovalClosed        already decided, withdrawn or expired
 |- ReasonTooShort        a reason is part of the record
@@ -9,6 +11,7 @@ Refused
 Conflict
 |- OpenRequestExists     the same change of the same target is already waiting
 |- TargetChanged         the target is no longer as it was when the request was made
+|- RevisionMoved         the request was edited since it was looked at
 `- RequestAltered        the stored request does not match its digest
 """
 
@@ -19,6 +22,14 @@ from apps.core.exceptions import Conflict, Refused
 
 class ApproverIsRequester(Refused):
     code = "approver_is_requester"
+
+
+class ApproverIsEditor(Refused):
+    code = "approver_is_editor"
+
+
+class AlreadySigned(Refused):
+    code = "already_signed"
 
 
 class NoApprover(Refused):
@@ -43,6 +54,10 @@ class OpenRequestExists(Conflict):
 
 class TargetChanged(Conflict):
     code = "target_changed"
+
+
+class RevisionMoved(Conflict):
+    code = "revision_moved"
 
 
 class RequestAltered(Conflict):

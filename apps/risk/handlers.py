@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -13,22 +14,34 @@ from django.db import transaction
 from apps.core.exceptions import Refused
 from apps.governance.choices import Direction
 from apps.governance.choices import Permission as GovernancePermission
-from apps.governance.handlers import ChangeRow
+from apps.governance.handlers import ApprovalHandler, ChangeRow, EditField
 from apps.governance.models import ApprovalRequest
 from apps.governance.services import audit_record
 
 from .blocks import block_clear
 from .choices import Permission, State
 from .exceptions import NotHalted
-from .limit_values import check_band, first_direction, limit_direction, limit_text, limit_value, unit_words
+from .limit_values import (
+    check_band,
+    first_direction,
+    limit_bounds,
+    limit_direction,
+    limit_text,
+    limit_value,
+    unit_words,
+)
 from .models import RiskLimit, TradingState
 from .scopes import scope_text
 from .services.changes import LIMIT_CHANGE, RESUME, parse_target
 
 
-class ResumeHandler:
+class ResumeHandler(ApprovalHandler):
+    """The second person is the boss or the risk role; no emergency resumes trading by one person."""
+
     target_type = TradingState._meta.label
     propose_permission = Permission.RESUME_TRADING.full
+    raising_needs: Mapping[str, int] = {"boss|risk": 1}
+    allows_emergency = False
 
     def lock(self, target_id: str) -> None:
         if not list(TradingState.objects.select_for_update().filter(pk=target_id)):
@@ -75,7 +88,7 @@ class ResumeHandler:
         transaction.on_commit(partial(block_clear, scope=row.scope, scope_id=row.scope_id))
 
 
-class LimitChangeHandler:
+class LimitChangeHandler(ApprovalHandler):
     target_type = RiskLimit._meta.label
     propose_permission = GovernancePermission.PROPOSE_CHANGE.full
 
@@ -102,7 +115,8 @@ class LimitChangeHandler:
         new, old = Decimal(payload["value"]), current["value"]
         label = f"{rule.label}, {scope_text(scope, scope_id)}"
         direction = first_direction(rule, scope, scope_id) if old is None else limit_direction(rule, Decimal(old), new)
-        return [ChangeRow(label, unit_words(rule), old or "no limit here", limit_text(new), direction)]
+        bounds = limit_bounds(rule)
+        return [ChangeRow(label, unit_words(rule), old or "no limit here", limit_text(new), direction, bounds)]
 
     def apply(
         self, target_id: str, payload: dict[str, Any], actor: User, now: datetime, request: ApprovalRequest
@@ -134,6 +148,16 @@ class LimitChangeHandler:
             reason=request.reason,
             now=now,
         )
+
+    def base_version(self, current: dict[str, Any]) -> str:
+        return f"version {current['version']}" if current["version"] else "no limit"
+
+    def fields(self, target_id: str, payload: dict[str, Any]) -> list[EditField]:
+        rule, _, _ = parse_target(target_id)
+        return [EditField("value", rule.label, payload["value"], unit_words(rule), limit_bounds(rule))]
+
+    def edited(self, target_id: str, payload: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+        return {"value": values.get("value", payload["value"]).strip()}
 
     def _row(self, target_id: str) -> RiskLimit | None:
         rule, scope, scope_id = parse_target(target_id)

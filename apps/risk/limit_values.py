@@ -44,6 +44,11 @@ def limit_value(rule: LimitRule, text: object) -> Decimal:
     return value
 
 
+def limit_bounds(rule: LimitRule) -> str:
+    """What `limit_value` takes, in words."""
+    return "between 0 and 1" if rule in (LimitRule.MIN_PRICE, LimitRule.MAX_PRICE) else "more than 0"
+
+
 def check_band(rule: LimitRule, scope: str, scope_id: str, value: Decimal) -> None:
     """Raises `Refused` when no price would be left between the lowest and the highest of a scope."""
     other = {LimitRule.MIN_PRICE: LimitRule.MAX_PRICE, LimitRule.MAX_PRICE: LimitRule.MIN_PRICE}.get(rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.contrib.auth.models import User
 from apps.core.exceptions import Refused
 from apps.governance.choices import Direction
 from apps.governance.choices import Permission as GovernancePermission
-from apps.governance.handlers import ChangeRow
+from apps.governance.handlers import ApprovalHandler, ChangeRow, EditField
 from apps.governance.models import ApprovalRequest
 from apps.governance.services import audit_record
 
@@ -20,7 +21,7 @@ from .services.restrictions import RESTRICTION_LIFT
 from .services.themes import THEME_SHRINK, checked_members
 
 
-class ThemeShrinkHandler:
+class ThemeShrinkHandler(ApprovalHandler):
     target_type = Theme._meta.label
     propose_permission = GovernancePermission.PROPOSE_CHANGE.full
 
@@ -54,8 +55,14 @@ class ThemeShrinkHandler:
         theme.save()
         _audit(THEME_SHRINK, self.target_type, theme.pk, before, {"members": theme.members}, actor, now, request)
 
+    def fields(self, target_id: str, payload: dict[str, Any]) -> list[EditField]:
+        return [EditField("members", "Members, separated by spaces", " ".join(payload["members"]), "tickers")]
 
-class RestrictionLiftHandler:
+    def edited(self, target_id: str, payload: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+        return {"members": checked_members(values["members"].split())} if "members" in values else payload
+
+
+class RestrictionLiftHandler(ApprovalHandler):
     target_type = RestrictedMarket._meta.label
     propose_permission = GovernancePermission.PROPOSE_CHANGE.full
 

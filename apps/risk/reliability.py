@@ -101,6 +101,12 @@ GOALS = (
         "python -m tests.crash.run",
     ),
     Goal(
+        "G8",
+        "Audit",
+        "every change, removal, insertion, swap in 10,000 trials; cut tail given the anchor; 100,000 rows/s",
+        _BENCH + "bench_audit.py",
+    ),
+    Goal(
         "G11",
         "Reconcile",
         "positions exact, cash to the cent, unexplained drift alarmed within 60 s",

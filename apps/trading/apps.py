@@ -9,6 +9,7 @@ class TradingConfig(AppConfig):
     def ready(self) -> None:
         from apps.governance.handlers import register
 
-        from .handlers import PARAMETERS_CHANGE, ParametersChangeHandler
+        from .handlers import HANDLERS
 
-        register(PARAMETERS_CHANGE, ParametersChangeHandler())
+        for action, handler in HANDLERS.items():
+            register(action, handler)

@@ -81,7 +81,18 @@ class SessionState(TextChoices):
 
 class ParameterStatus(TextChoices):
     APPROVED = "approved", "Approved"
+    FALLBACK = "fallback", "Approved as fallback"
     RETIRED = "retired", "Retired"
+
+
+class Rung(TextChoices):
+    """The promotion ladder, from the bottom up; `live_small` and `live` are both the live environment."""
+
+    SIMULATED = "simulated", "Simulated"
+    PAPER = "paper", "Paper"
+    DEMO = "demo", "Demo"
+    LIVE_SMALL = "live_small", "Live, small"
+    LIVE = "live", "Live"
 
 
 class Permission(TextChoices):

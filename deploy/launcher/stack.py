@@ -21,7 +21,7 @@ _WORKERS = {
 }
 QUEUES = tuple(_WORKERS)
 WORKING = ("web", "beat", *QUEUES)
-_HEALTH_PATH = "/admin/login/"
+_HEALTH_PATH = "/sign-in/"
 
 
 def manage(plan: Plan, *arguments: str) -> list[str]:

@@ -50,9 +50,11 @@ def _announce(platform: PlatformRun) -> None:
     screen.line(f"  Mission control  {platform.plan.address}")
     screen.line(f"  Admin            {platform.plan.address}admin/")
     if platform.sign_ins:
-        screen.line("  One-time passwords; each person chooses a new one at the first sign-in:")
+        screen.line(
+            "  One-time passwords; at the first sign-in each person chooses another and sets up a second factor:"
+        )
         for row in platform.sign_ins:
-            screen.line(f"    {row['username']:<10} {row['role']:<12} {row['password']}")
+            screen.line(f"    {row['username']:<10} {row['role']:<16} {row['password']}")
     else:
         screen.line("  People and passwords are as they were; manage.py changepassword NAME sets a new one.")
     screen.line("  Ctrl-C stops everything.")

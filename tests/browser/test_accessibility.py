@@ -37,8 +37,18 @@ OURS = (
     "/positions/",
     "/orders/",
     "/orders/denied/",
+    "/strategies/",
+    "/proposals/",
+    "/proposals/new/",
+    "/reviews/",
+    "/signoff-rules/",
+    "/audit/",
+    "/incidents/",
+    "/lessons/",
+    "/compliance/",
+    "/security/",
 )
-ADMIN = ("/admin/", "/admin/password_change/")
+ADMIN = ("/admin/",)
 
 
 def violations(page: Page, *impacts: str) -> list[str]:

@@ -49,7 +49,7 @@ def people(database: None) -> None:
     make.account()
     make.user("dave", perms=("risk.trip_kill_switch",))
     make.user("craig", perms=DECIDES)
-    make.user("cliff", perms=DECIDES)
+    make.user("cliff", perms=DECIDES, role="boss")
 
 
 def refuse_sockets(page: Page) -> None:
@@ -137,21 +137,22 @@ def test_everything_works_without_scripts(people: None, published: Publisher, si
 def test_one_proposes_and_another_approves(people: None, published: Publisher, sign_in: SignIn) -> None:
     make.parameters(make.config())
     craig, cliff = sign_in("craig"), sign_in("cliff")
-    craig.click("nav >> text=Parameters")
+    craig.click("nav >> text=Review")
+    craig.click("nav.places >> text=Parameters")
     craig.click("text=Propose a change")
-    craig.fill("[name=min_spread]", "0.0300")
-    craig.fill("[name=reason]", "Spreads have widened since the open")
+    craig.fill("[name=min_spread]", "0.0100")
+    craig.fill("[name=reason]", "Spreads have narrowed since the open")
     craig.click("text=Ask for approval")
     craig.wait_for_url("**/approvals/*/")
-    expect(craig.locator("main")).to_contain_text("Somebody else has to decide")
-    expect(craig.locator("text=Approve and apply")).to_have_count(0)
-    cliff.click("nav >> text=Approvals")
+    expect(craig.locator("main")).to_contain_text("somebody else has to sign")
+    expect(craig.locator("button[value=approve]")).to_have_count(0)
+    cliff.click("nav >> text=Review")
     cliff.click("text=Change parameters")
-    expect(cliff.locator(".diff tr.changed")).to_contain_text("0.0300")
-    cliff.fill("[name=reason]", "Agreed, I have seen the spreads")
-    cliff.click("text=Approve and apply")
+    expect(cliff.locator(".diff tr.changed")).to_contain_text("0.0100")
+    cliff.fill("#vote-reason", "Agreed, I have seen the spreads")
+    cliff.click("button[value=approve]")
     expect(cliff.locator("main")).to_contain_text("Approved and applied")
-    assert ParameterSet.objects.get(status="approved").values["min_spread"] == "0.0300"
+    assert ParameterSet.objects.get(status="approved").values["min_spread"] == "0.0100"
 
 
 def test_a_row_in_use_is_not_pulled_away(people: None, published: Publisher, sign_in: SignIn) -> None:

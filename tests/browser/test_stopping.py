@@ -37,7 +37,7 @@ def people(database: None) -> None:
     make.order()
     make.user("dave", perms=("risk.trip_kill_switch",))
     make.user("craig", perms=MAY)
-    make.user("cliff", perms=MAY)
+    make.user("cliff", perms=MAY, role="risk")
     heartbeat.guardian_beat(int(datetime.now(UTC).timestamp() * 1000))
 
 
@@ -159,12 +159,12 @@ def test_resuming_takes_a_ticked_checklist_a_reason_and_a_second_person(
     boxes.nth(4).check()
     craig.click("text=Ask a second person")
     craig.wait_for_url("**/approvals/*/")
-    expect(craig.locator("main")).to_contain_text("Somebody else has to decide")
+    expect(craig.locator("main")).to_contain_text("somebody else has to sign")
     assert TradingState.objects.get().state == "halted"
     cliff.goto(craig.url)
     expect(cliff.locator("main")).to_contain_text("every switch has a live input")
-    cliff.fill("[name=reason]", "I have seen the comparison and the feeds")
-    cliff.click("text=Approve and apply")
+    cliff.fill("#vote-reason", "I have seen the comparison and the feeds")
+    cliff.click("button[value=approve]")
     expect(cliff.locator("main")).to_contain_text("Approved and applied")
     assert TradingState.objects.get().state == "active"
 

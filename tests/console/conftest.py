@@ -8,6 +8,7 @@ import time_machine
 from django.test import Client
 
 from tests import factories as make
+from tests.people import client_of, team  # noqa: F401  fixtures
 
 from . import payload
 
@@ -26,5 +27,5 @@ def topics(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 @pytest.fixture
 def viewer(client: Client, db: None) -> Client:
-    client.force_login(make.user("dave", perms=("risk.trip_kill_switch",)))
+    client.force_login(make.user("dave", perms=("risk.trip_kill_switch", "governance.export_metrics")))
     return client

@@ -52,7 +52,7 @@ def statuses(client: Client) -> dict[str, int]:
 
 def test_anonymous_is_sent_to_sign_in(client: Client) -> None:
     assert set(statuses(client).values()) == {302}
-    assert client.get("/").headers["Location"].startswith(reverse("admin:login"))
+    assert client.get("/").headers["Location"].startswith(reverse("console:sign-in"))
 
 
 def test_an_outsider_who_is_not_staff_sees_nothing(client: Client) -> None:

@@ -74,7 +74,7 @@ def test_the_market_page_shows_count_and_span(
     run = make.session()
     for second in range(5):
         make.decision(run, at=NOW - timedelta(minutes=4 - second), **SKIP)
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(17):
         html = viewer.get("/markets/KXTEST-26NOV20-T50/").content.decode()
     assert "5×" in html
     assert "in 4 min 0 s" in html

@@ -79,7 +79,7 @@ def test_a_movement_names_the_trade_it_came_from(
         fill = make.fill()
         make.cash_entry(kind="trade", reference=fill.trade_id, amount=Decimal("-2.85"), balance=Decimal("9997.15"))
     make.cash_entry(kind="settlement", reference="KXOVER-26NOV20-T1", amount=Decimal(0))
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(16):
         html = page(viewer)
     assert "5.00 @ 0.5700" in html
     assert "KXOVER-26NOV20-T1" in html

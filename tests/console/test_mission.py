@@ -214,7 +214,7 @@ def test_queries_do_not_grow_with_markets(
     make.account()
     topics["mission"] = payload.mission(markets=[payload.market(f"KX{n}") for n in range(40)])
     topics["book.KX0"] = payload.book()
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(13):
         viewer.get("/")
 
 
@@ -227,5 +227,5 @@ def test_queries_from_the_database_do_not_grow_with_markets(
         make.decision(run, market=market)
         make.order(run, market=market)
         make.book_snapshot(market)
-    with django_assert_num_queries(23):
+    with django_assert_num_queries(26):
         viewer.get("/")

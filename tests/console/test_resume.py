@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
@@ -30,7 +31,7 @@ REASON = "The runaway quotes came from a bad parameter, which is retired"
 @pytest.fixture
 def craig(client: Client) -> Client:
     make.account()
-    make.user("cliff", perms=MAY)
+    make.user("cliff", perms=MAY, role="risk")
     client.force_login(make.user("craig", perms=MAY))
     kill_switch_trip(scope="global", reason="runaway quotes", actor=None, actor_label="system:test", now=NOW)
     return client
@@ -72,11 +73,11 @@ def test_the_request_carries_reason_and_checklist_and_nothing_resumes_yet(craig:
 def test_a_second_person_lets_it_trade_and_the_first_cannot(craig: Client) -> None:
     ask(craig, ticked())
     url = reverse("console:approval", args=[ApprovalRequest.objects.get().pk])
-    craig.post(url, {"vote": "approve", "reason": "I am sure"})
+    craig.post(url, {"vote": "approve", "revision": "1", "reason": "I am sure of it"})
     assert TradingState.objects.get().state == "halted"
     second = Client()
-    second.login(username="cliff", password=make.PASSWORD)
-    second.post(url, {"vote": "approve", "reason": "Checked the comparison and the feeds"})
+    second.force_login(User.objects.get(username="cliff"))
+    second.post(url, {"vote": "approve", "revision": "1", "reason": "Checked the comparison and the feeds"})
     assert TradingState.objects.get().state == "active"
 
 

@@ -146,5 +146,5 @@ def test_an_automatic_reset_says_when(viewer: Client) -> None:
 def test_queries_do_not_grow_with_switches(viewer: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for key in SWITCHES:
         status(key)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(11):
         switches_page(viewer)

@@ -6,11 +6,9 @@ from decimal import Decimal
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import Group
 from django.test import Client
 
 from apps.console.templatetags import console
-from apps.governance.services.roles import person_create
 from tests import factories as make
 
 MINUS = "\N{MINUS SIGN}"
@@ -98,22 +96,3 @@ def test_browsers_find_an_icon_without_signing_in(client: Client) -> None:
     response = client.get("/favicon.ico")
     assert response.status_code == 302
     assert response.headers["Location"].startswith(f"{settings.STATIC_URL}console/icon")
-
-
-@pytest.mark.django_db
-def test_the_first_password_change_says_why_and_offers_no_dead_links(client: Client) -> None:
-    Group.objects.create(name="viewer")
-    person_create(username="carol", password="given-word-1234", role="viewer", now=make.NOW, actor_label="test")
-    client.login(username="carol", password="given-word-1234")
-    html = client.get("/admin/password_change/").content.decode()
-    assert "good for this sign-in only" in html
-    assert "nav-sidebar" not in html
-    own = "a much better one of my own"
-    done = client.post(
-        "/admin/password_change/",
-        {"old_password": "given-word-1234", "new_password1": own, "new_password2": own},
-        follow=True,
-    )
-    assert 'href="/"' in done.content.decode()
-    again = client.get("/admin/password_change/").content.decode()
-    assert "good for this sign-in only" not in again

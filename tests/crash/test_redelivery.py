@@ -21,7 +21,6 @@ from apps.engine.types import OrderIntent, Side
 from apps.governance.choices import ApprovalStatus
 from apps.governance.exceptions import ApprovalClosed, OpenRequestExists
 from apps.governance.models import ApprovalRequest
-from apps.governance.services import approval_vote
 from apps.risk.models import KillRun, TradingState
 from apps.trading import tasks
 from apps.trading.choices import SessionState
@@ -34,6 +33,7 @@ from tests import factories
 from tests.factories import NOW
 from tests.fakes.socket import FakeSocket
 from tests.fakes.venue import FakeVenue
+from tests.governance.approvals.acts import sign
 from tests.people import client_of, team  # noqa: F401  fixtures
 from tests.simulation.venue import make_venue
 from tests.trading.harness import TICKER, arrange, query, running
@@ -167,10 +167,10 @@ def test_a_proposal_sent_twice_is_one_request(
 ) -> None:
     arrange()
     config = factories.config()
-    parameters_propose(config=config, values={"min_spread": "0.03"}, reason=WHY, actor=team["scalper"], now=NOW)
+    parameters_propose(config=config, values={"min_spread": "0.01"}, reason=WHY, actor=team["scalper"], now=NOW)
     for _ in range(2):
         with pytest.raises(OpenRequestExists):
-            parameters_propose(config=config, values={"min_spread": "0.03"}, reason=WHY, actor=team["scalper"], now=NOW)
+            parameters_propose(config=config, values={"min_spread": "0.01"}, reason=WHY, actor=team["scalper"], now=NOW)
     assert ApprovalRequest.objects.count() == 1
 
 
@@ -178,12 +178,12 @@ def test_an_approval_sent_twice_is_applied_once(team: dict[str, User]) -> None: 
     arrange()
     config = factories.config()
     request = parameters_propose(
-        config=config, values={"min_spread": "0.03"}, reason=WHY, actor=team["scalper"], now=NOW
+        config=config, values={"min_spread": "0.01"}, reason=WHY, actor=team["scalper"], now=NOW
     )
-    approval_vote(request_id=request.pk, vote="approve", reason=WHY, actor=team["cliff"], now=NOW)
+    sign(request, team["craig"])
     for name in ("cliff", "craig"):
         with pytest.raises(ApprovalClosed):
-            approval_vote(request_id=request.pk, vote="approve", reason=WHY, actor=team[name], now=NOW)
+            sign(request, team[name])
     request.refresh_from_db()
     assert request.status == ApprovalStatus.APPLIED
     assert list(ParameterSet.objects.order_by("number").values_list("number", "status")) == [

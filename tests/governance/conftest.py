@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from apps.core.exceptions import Refused
 from apps.governance import handlers
 from apps.governance.choices import Direction
-from apps.governance.handlers import ChangeRow
+from apps.governance.handlers import ApprovalHandler, ChangeRow, EditField
 from apps.governance.models import ApprovalRequest
 from apps.governance.services import audit_record
 from tests.people import client_of, team  # noqa: F401  fixtures
@@ -21,7 +21,7 @@ ACTION = "test.number.change"
 TARGET = "test.Number"
 
 
-class NumberHandler:
+class NumberHandler(ApprovalHandler):
     """Changes numbers held in memory; a larger number raises risk."""
 
     target_type = TARGET
@@ -30,6 +30,7 @@ class NumberHandler:
     def __init__(self) -> None:
         self.numbers = {"1": 5, "2": 7}
         self.fails = False
+        self.bounds = "0 to 999"
 
     def lock(self, target_id: str) -> None:
         if target_id not in self.numbers:
@@ -43,8 +44,9 @@ class NumberHandler:
             raise Refused("not a number", code="bad_number")
 
     def describe(self, target_id: str, payload: dict[str, Any], current: dict[str, Any]) -> list[ChangeRow]:
-        direction = Direction.RAISES if payload["value"] > current["value"] else Direction.LOWERS
-        return [ChangeRow("Number", "", str(current["value"]), str(payload["value"]), direction)]
+        old, new = current["value"], payload["value"]
+        direction = Direction.RAISES if new > old else Direction.LOWERS if new < old else Direction.UNCHANGED
+        return [ChangeRow("Number", "", str(old), str(new), direction, self.bounds)]
 
     def apply(
         self, target_id: str, payload: dict[str, Any], actor: User, now: datetime, request: ApprovalRequest
@@ -53,6 +55,12 @@ class NumberHandler:
         if self.fails:
             raise Refused("the change failed half way", code="failed")
         self.numbers[target_id] = payload["value"]
+
+    def fields(self, target_id: str, payload: dict[str, Any]) -> list[EditField]:
+        return [EditField("value", "Number", str(payload["value"]), "", "0 to 999")]
+
+    def edited(self, target_id: str, payload: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+        return {"value": int(values["value"])} if values else payload
 
 
 @pytest.fixture

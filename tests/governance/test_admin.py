@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -10,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.governance.models import ApprovalRequest, ApprovalVote, AuditEvent
+from apps.governance.models import ApprovalRequest, ApprovalVote, AuditEvent, ReviewItem, SignIn
 from apps.governance.services import approval_request
 from tests.factories import PASSWORD
 from tests.governance.conftest import ACTION, TARGET, NumberHandler
@@ -19,6 +20,7 @@ from tests.people import assert_turned_away
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[str], Client]
 WHY = "a reason that is long enough"
+DECISION = {"reason": WHY, "revision": "1"}
 
 
 @pytest.fixture
@@ -67,13 +69,13 @@ def test_approving_applies_after_a_page_that_asks_why(
 ) -> None:
     client = client_of("craig")
     confirm = client.get(page(asked, "approve")).content.decode()
-    assert "The change takes effect at once" in confirm
+    assert "The last signature that is needed applies the change" in confirm
     assert ">9<" in confirm
     assert number.numbers["1"] == 5
 
-    response = client.post(page(asked, "approve"), {"reason": WHY}, follow=True)
+    response = client.post(page(asked, "approve"), DECISION, follow=True)
 
-    assert "Approved and applied." in response.content.decode()
+    assert "Signed and applied." in response.content.decode()
     assert number.numbers["1"] == 9
     asked.refresh_from_db()
     assert asked.status == "applied"
@@ -85,7 +87,7 @@ def test_deciding_turns_others_away(
     client_of: ClientOf, asked: ApprovalRequest, number: NumberHandler, step: str
 ) -> None:
     for wrong in ("viewer", "scalper"):
-        assert_turned_away(client_of, page(asked, step), {"reason": WHY}, wrong)
+        assert_turned_away(client_of, page(asked, step), DECISION, wrong)
     asked.refresh_from_db()
     assert (asked.status, number.numbers["1"]) == ("open", 5)
     assert not ApprovalVote.objects.exists()
@@ -98,12 +100,12 @@ def test_own_request_cannot_be_approved_by_going_to_its_address(
         action=ACTION,
         target_type=TARGET,
         target_id="2",
-        payload={"value": 1},
+        payload={"value": 9},
         reason=WHY,
         actor=team["craig"],
         now=timezone.now(),
     )
-    response = client_of("craig").post(page(own, "approve"), {"reason": WHY})
+    response = client_of("craig").post(page(own, "approve"), DECISION)
     assert response.status_code == 422
     assert "Another person must decide on your request" in response.content.decode()
     assert number.numbers["2"] == 7
@@ -112,13 +114,13 @@ def test_own_request_cannot_be_approved_by_going_to_its_address(
 def test_superuser_gets_no_further(client_of: ClientOf, asked: ApprovalRequest, number: NumberHandler) -> None:
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
-    response = client.post(page(asked, "approve"), {"reason": WHY})
+    response = client.post(page(asked, "approve"), DECISION)
     assert response.status_code == 422
     assert number.numbers["1"] == 5
 
 
 def test_short_reason_is_sent_back(client_of: ClientOf, asked: ApprovalRequest, number: NumberHandler) -> None:
-    response = client_of("craig").post(page(asked, "approve"), {"reason": "ok"})
+    response = client_of("craig").post(page(asked, "approve"), DECISION | {"reason": "ok"})
     assert response.status_code == 422
     assert "at least 10 characters" in response.content.decode()
     assert number.numbers["1"] == 5
@@ -180,6 +182,56 @@ def test_setting_the_password_of_an_approver_is_not_for_the_technical_admin(
 
 def test_role_page_lists_rights_and_people(client_of: ClientOf) -> None:
     boss = Group.objects.get(name="boss")
-    text = client_of("viewer").get(reverse("admin:auth_group_change", args=[boss.pk])).content.decode()
+    text = client_of("craig").get(reverse("admin:auth_group_change", args=[boss.pk])).content.decode()
     assert "governance.approve_risk_raise" in text
     assert "craig" in text
+
+
+def test_waits_for_me_leaves_out_what_i_asked_for_and_what_i_have_signed(
+    client_of: ClientOf, team: dict[str, User], asked: ApprovalRequest
+) -> None:
+    def waits(name: str) -> bool:
+        listing = client_of(name).get(reverse("admin:governance_approvalrequest_changelist"), {"waiting": "mine"})
+        on_index = client_of(name).get(reverse("admin:index")).context["waiting"]
+        shown = asked in listing.context["cl"].result_list
+        assert shown == any(line.label == "changes wait for you" for line in on_index)
+        return shown
+
+    assert [waits(name) for name in ("craig", "cliff", "scalper")] == [True, True, False]
+    ApprovalVote.objects.create(
+        request=asked, requester=team["scalper"], last_editor=team["scalper"], voter=team["craig"], vote="approve",
+        digest="d", reason=WHY, voted_at=timezone.now(),
+    )  # fmt: skip
+    assert [waits(name) for name in ("craig", "cliff", "scalper")] == [False, True, False]
+
+
+def test_overdue_steps_of_others_are_told_apart_from_ones_own(client_of: ClientOf, team: dict[str, User]) -> None:
+    now = timezone.now()
+    due = {"old": now - timedelta(hours=1), "new": now + timedelta(hours=1)}
+    for name, by in (("old", "craig"), ("new", "cliff")):
+        ReviewItem.objects.create(
+            kind="stopped", what=name, object_type="risk.KillRun", object_id="1", opened_by=team[by], opened_at=now,
+            due_at=due[name],
+        )  # fmt: skip
+    listing = reverse("admin:governance_reviewitem_changelist")
+
+    def shown(name: str, answer: str) -> set[str]:
+        return {row.what for row in client_of(name).get(listing, {"looked": answer}).context["cl"].result_list}
+
+    assert shown("craig", "no") == {"old", "new"}
+    assert shown("craig", "overdue") == {"old"}
+    assert shown("craig", "mine") == {"new"}
+    assert shown("craig", "yes") == set()
+
+
+def test_no_page_of_a_sign_in_shows_its_digest(client_of: ClientOf, team: dict[str, User]) -> None:
+    client = client_of("craig")
+    row = SignIn.objects.latest("pk")
+    pages = (
+        reverse("admin:governance_signin_changelist"),
+        reverse("admin:governance_signin_change", args=[row.pk]),
+    )
+    for page_of in pages:
+        text = client.get(page_of).content.decode()
+        assert "craig" in text
+        assert row.session_digest not in text

@@ -24,7 +24,7 @@ APPROVE, RAISE = "governance.approve_change", "governance.approve_risk_raise"
     [
         (STOP, {"craig", "cliff", "scalper", "viewer"}),
         (PROPOSE, {"craig", "cliff", "scalper"}),
-        ("risk.resume_trading", {"craig", "cliff", "scalper"}),
+        ("risk.resume_trading", {"cliff", "scalper"}),
         ("trading.operate_session", {"craig", "cliff", "scalper"}),
         ("trading.place_order", {"craig", "cliff", "scalper"}),
         (APPROVE, {"craig", "cliff"}),

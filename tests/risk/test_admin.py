@@ -113,7 +113,7 @@ def test_resume_button_shows_only_to_those_who_may_and_where_it_helps(
 
 def test_limit_is_proposed_and_not_saved(client_of: ClientOf, limit: RiskLimit) -> None:
     page = reverse("admin:risk_risklimit_propose", args=[limit.pk])
-    data = {"value": "400", "reason": WHY}
+    data = {"value": "600", "reason": WHY}
     assert_turned_away(client_of, page, data, "viewer")
     assert not ApprovalRequest.objects.exists()
     client = client_of("scalper")
@@ -125,7 +125,15 @@ def test_limit_is_proposed_and_not_saved(client_of: ClientOf, limit: RiskLimit) 
     limit.refresh_from_db()
     assert limit.value == 500
     request = ApprovalRequest.objects.get()
-    assert (request.target_id, request.payload) == ("max_order_dollars:account:main", {"value": "400"})
+    assert (request.target_id, request.payload) == ("max_order_dollars:account:main", {"value": "600"})
+
+
+def test_proposal_that_only_lowers_risk_is_in_force_at_once_and_says_so(client_of: ClientOf, limit: RiskLimit) -> None:
+    page = reverse("admin:risk_risklimit_propose", args=[limit.pk])
+    response = client_of("scalper").post(page, {"value": "400", "reason": WHY}, follow=True)
+    assert "In force at once, since it only lowers risk." in response.content.decode()
+    limit.refresh_from_db()
+    assert limit.value == 400
 
 
 @pytest.mark.parametrize(

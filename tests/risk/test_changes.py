@@ -26,7 +26,8 @@ from apps.risk.services import (
     resume_request,
     trading_state_reduce,
 )
-from tests.factories import NOW
+from tests.factories import NOW, fresh_factor
+from tests.governance.approvals.acts import hire
 
 pytestmark = pytest.mark.django_db
 Team = dict[str, User]
@@ -44,7 +45,15 @@ def halt(team: Team) -> TradingState:
 
 
 def vote(request: ApprovalRequest, actor: User) -> ApprovalRequest:
-    return approval_vote(request_id=request.pk, vote="approve", reason=WHY, actor=actor, now=NOW)
+    return approval_vote(
+        request_id=request.pk,
+        revision=request.revision,
+        vote="approve",
+        reason=WHY,
+        actor=actor,
+        factor=fresh_factor(actor),
+        now=NOW,
+    )
 
 
 def limit(rule: str = "max_order_dollars", value: str = "500") -> RiskLimit:
@@ -86,13 +95,15 @@ def test_resume_cannot_be_approved_by_its_requester_or_by_operations(team: Team)
     assert state_for(account="main") is EngineState.HALTED
 
 
-def test_boss_cannot_resume_alone(team: Team) -> None:
+@pytest.mark.parametrize("second", ["craig", "rita"])
+def test_nobody_resumes_alone_and_boss_or_risk_is_the_second_person(team: Team, second: str) -> None:
+    people = team | {"rita": hire("rita", "risk")}
     halt(team)
-    request = resume_request(scope="global", reason=WHY, checked=ResumeCheck.values, actor=team["craig"], now=NOW)
+    request = resume_request(scope="global", reason=WHY, checked=ResumeCheck.values, actor=team["cliff"], now=NOW)
     with pytest.raises(ApproverIsRequester):
-        vote(request, team["craig"])
+        vote(request, team["cliff"])
     assert state_for(account="main") is EngineState.HALTED
-    vote(request, team["cliff"])
+    vote(request, people[second])
     assert state_for(account="main") is EngineState.ACTIVE
 
 
@@ -126,17 +137,17 @@ def test_only_what_is_stopped_can_be_resumed_and_only_by_those_who_may_ask(team:
 
 def test_limit_changes_when_another_person_agrees(team: Team) -> None:
     row = limit()
-    request = propose(team, "400.50")
+    request = propose(team, "600.50")
     row.refresh_from_db()
     assert row.value == 500
 
-    vote(request, team["cliff"])
+    vote(request, team["craig"])
 
     row.refresh_from_db()
-    assert (row.value, row.version, row.updated_at) == (Decimal("400.5"), 2, NOW)
+    assert (row.value, row.version, row.updated_at) == (Decimal("600.5"), 2, NOW)
     event = AuditEvent.objects.get(action="risk.limit.change")
     assert event.before == {"value": "500", "version": 1}
-    assert event.after == {"value": "400.5", "version": 2, "approval": request.pk, "requester": "scalper"}
+    assert event.after == {"value": "600.5", "version": 2, "approval": request.pk, "requester": "scalper"}
 
 
 @pytest.mark.parametrize(
@@ -179,14 +190,14 @@ def test_new_limit_on_a_narrower_scope_is_a_tightening(team: Team) -> None:
         now=NOW,
     )
     assert [(r.old, r.direction) for r in approval_rows(request)] == [("no limit here", "lowers")]
-    vote(request, team["cliff"])
+    assert request.status == "applied"
     row = RiskLimit.objects.exclude(pk=above.pk).get()
     assert (row.scope, row.scope_id, row.value, row.version) == ("market", "KXTEST-1", 5, 1)
 
 
 def test_limit_that_moved_meanwhile_is_not_overwritten(team: Team) -> None:
     row = limit()
-    request = propose(team, "400")
+    request = propose(team, "600")
     RiskLimit.objects.filter(pk=row.pk).update(value=Decimal(300), version=2)
     with pytest.raises(TargetChanged):
         vote(request, team["craig"])

@@ -14,7 +14,7 @@ from apps.risk.exceptions import BadScope, WouldLoosen
 from apps.risk.models import RestrictedMarket, Theme
 from apps.risk.selectors import RiskRows, restricted_reason
 from apps.risk.services import restriction_add, restriction_lift_request, theme_set, theme_shrink_request
-from tests.factories import NOW
+from tests.factories import NOW, fresh_factor
 
 pytestmark = pytest.mark.django_db
 Team = dict[str, User]
@@ -33,7 +33,15 @@ def widen(team: Team, *members: str, who: str = "scalper") -> Theme:
 
 
 def vote(request: ApprovalRequest, actor: User) -> ApprovalRequest:
-    return approval_vote(request_id=request.pk, vote="approve", reason=WHY, actor=actor, now=NOW)
+    return approval_vote(
+        request_id=request.pk,
+        revision=request.revision,
+        vote="approve",
+        reason=WHY,
+        actor=actor,
+        factor=fresh_factor(actor),
+        now=NOW,
+    )
 
 
 def test_anybody_who_may_stop_trading_restricts_a_market_at_once(team: Team) -> None:

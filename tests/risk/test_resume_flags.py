@@ -11,6 +11,7 @@ from apps.governance.services import approval_vote
 from apps.risk.blocks import blocks_prepare, blocks_read_files
 from apps.risk.choices import ResumeCheck
 from apps.risk.services import kill_switch_trip, resume_request
+from tests.factories import fresh_factor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,5 +29,13 @@ def test_an_approved_resume_clears_the_flag_that_the_stop_wrote(team: dict[str, 
         now=now,
     )
     assert [block.key for block in blocks_read_files()] == [("account", "main")]
-    approval_vote(request_id=request.pk, vote="approve", reason="checked the cause", actor=team["craig"], now=now)
+    approval_vote(
+        request_id=request.pk,
+        revision=1,
+        vote="approve",
+        reason="checked the cause",
+        actor=team["craig"],
+        factor=fresh_factor(team["craig"], now),
+        now=now,
+    )
     assert blocks_read_files() == []

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from apps.core.exceptions import NotPermitted
 from apps.engine.limits import TradingState as EngineState
-from apps.governance.models import AuditEvent, SystemEvent
+from apps.governance.models import AuditEvent, AuditHead, SystemEvent
 from apps.risk.blocks import blocks_prepare, blocks_read_files
 from apps.risk.exceptions import BadScope, KillRunClosed, WouldLoosen
 from apps.risk.guardian import heartbeat
@@ -19,6 +19,7 @@ from apps.risk.models import KillRun, TradingState
 from apps.risk.selectors import state_for
 from apps.risk.services import kill_run_progress, kill_switch_trip, trading_state_reduce
 from tests.factories import NOW
+from tests.record_guards import record_unguarded
 
 pytestmark = pytest.mark.django_db
 Team = dict[str, User]
@@ -28,6 +29,27 @@ OnCommit = Callable[..., Any]
 def trip(actor: User | None, scope: str = "global", scope_id: str = "", **more: Any) -> KillRun:
     fields = {"reason": "prices look wrong", "now": NOW} | more
     return kill_switch_trip(scope=scope, scope_id=scope_id, actor=actor, **fields)
+
+
+def test_a_record_that_takes_no_more_rows_stops_no_stop(
+    team: Team, django_capture_on_commit_callbacks: OnCommit
+) -> None:
+    """Somebody took the head away: nothing can be added to the chain, and everything must still be stoppable."""
+    with record_unguarded():
+        AuditHead.objects.all().delete()
+    with django_capture_on_commit_callbacks(execute=True):
+        run = trip(team["viewer"])
+    assert TradingState.objects.get().state == "halted"
+    assert [block.request_id for block in blocks_read_files()] == [run.request_id]
+    event = SystemEvent.objects.get(code="AUDIT_BLOCKED")
+    assert (event.severity, event.details["action"], event.details["actor"], event.details["reason"]) == (
+        "critical",
+        "risk.kill_switch.trip",
+        "viewer",
+        "prices look wrong",
+    )
+    kill_run_progress(kill_run_id=run.pk, now=NOW, outcome="proved_zero", proved_zero_at=NOW)
+    assert KillRun.objects.get().outcome == "proved_zero"
 
 
 @pytest.mark.parametrize("name", ["craig", "cliff", "scalper", "viewer"])

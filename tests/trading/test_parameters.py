@@ -41,25 +41,34 @@ def propose(config: StrategyConfig, actor: User, **values: str) -> ApprovalReque
 
 
 def vote(request: ApprovalRequest, actor: User) -> ApprovalRequest:
-    return approval_vote(request_id=request.pk, vote="approve", reason=WHY, actor=actor, now=NOW)
+    factor = factories.fresh_factor(actor)
+    return approval_vote(
+        request_id=request.pk,
+        revision=request.revision,
+        vote="approve",
+        reason=WHY,
+        actor=actor,
+        factor=factor,
+        now=NOW,
+    )
 
 
 def test_proposal_changes_nothing_until_approved(team: Team, config: StrategyConfig) -> None:
     before = parameters_in_force(config)
-    request = propose(config, team["scalper"], min_spread="0.03")
+    request = propose(config, team["scalper"], min_spread="0.01")
     assert parameters_in_force(config) == before
 
-    vote(request, team["cliff"])
+    vote(request, team["craig"])
 
     after = parameters_in_force(config)
     assert (after.number, after.status, after.approval, after.created_by) == (2, "approved", request, team["scalper"])
-    assert after.values == before.values | {"min_spread": "0.0300"}
+    assert after.values == before.values | {"min_spread": "0.0100"}
     assert after.params_hash == params_hash(params_from_mapping(strategy("maker_inside").params_type(), after.values))
     before.refresh_from_db()
     assert before.status == "retired"
     event = AuditEvent.objects.get(action="trading.parameters.change")
     assert (event.actor, event.object_type, event.object_id) == (
-        team["cliff"],
+        team["craig"],
         "trading.StrategyConfig",
         str(config.pk),
     )
@@ -74,7 +83,7 @@ def test_proposal_changes_nothing_until_approved(team: Team, config: StrategyCon
 
 
 def test_proposer_cannot_approve(team: Team, config: StrategyConfig) -> None:
-    request = propose(config, team["craig"], min_spread="0.03")
+    request = propose(config, team["craig"], min_spread="0.01")
     with pytest.raises(ApproverIsRequester):
         vote(request, team["craig"])
     assert ParameterSet.objects.count() == 1
@@ -145,8 +154,14 @@ def test_direction_of_a_parameter(
     assert len(rows) == len(request.payload["values"])
 
 
+def test_lowering_risk_takes_one_person_and_acts_at_once(team: Team, config: StrategyConfig) -> None:
+    request = propose(config, team["scalper"], min_spread="0.05")
+    assert parameters_in_force(config).approval == request
+    assert parameters_in_force(config).values["min_spread"] == "0.0500"
+
+
 def test_switching_a_side_back_on_raises_risk_and_needs_the_boss(team: Team, config: StrategyConfig) -> None:
-    vote(propose(config, team["scalper"], quote_bid="false"), team["cliff"])
+    propose(config, team["scalper"], quote_bid="false")
     request = propose(config, team["scalper"], quote_bid="true")
     with pytest.raises(NotPermitted):
         vote(request, team["cliff"])
@@ -181,7 +196,7 @@ def test_every_parameter_of_the_strategy_has_a_known_effect_on_risk(team: Team, 
 
 
 def test_approval_of_values_proposed_on_other_parameters_is_refused(team: Team, config: StrategyConfig) -> None:
-    request = propose(config, team["scalper"], min_spread="0.05")
+    request = propose(config, team["scalper"], min_spread="0.01")
     values = request.current["values"] | {"max_position": "7.00"}
     parameters_put_in_force(config=config, values=values, approval=None, created_by=None, now=NOW)
     with pytest.raises(TargetChanged):
@@ -190,7 +205,7 @@ def test_approval_of_values_proposed_on_other_parameters_is_refused(team: Team, 
 
 
 def test_approval_for_other_code_than_was_shown_is_refused(team: Team, config: StrategyConfig) -> None:
-    request = propose(config, team["scalper"], min_spread="0.05")
+    request = propose(config, team["scalper"], min_spread="0.01")
     config.version.code_hash = "0" * 64
     config.version.save()
     with pytest.raises(TargetChanged):

@@ -36,6 +36,7 @@ def test_first_run_makes_everything_a_session_needs(capsys: pytest.CaptureFixtur
         ("cliff", "operations"),
         ("scalper", "trader"),
         ("viewer", "viewer"),
+        ("admin", "technical_admin"),
     ]
     for person in report["people"]:
         user = User.objects.get(username=person["username"])
@@ -81,7 +82,7 @@ def test_second_run_changes_and_shows_nothing(capsys: pytest.CaptureFixture[str]
 
     report = seed(capsys)
 
-    assert [p["password"] for p in report["people"]] == [None] * 4
+    assert [p["password"] for p in report["people"]] == [None] * 5
     assert dict(User.objects.values_list("username", "password")) == passwords
     assert AuditEvent.objects.count() == events
     counts = [m.objects.count() for m in (Account, StrategyConfig, StrategyVersion, ParameterSet, RiskLimit)]
@@ -184,6 +185,6 @@ def test_lines_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("seed_demo")
     call_command("seed_demo")
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 10
-    assert lines[4] == "One tick inside the spread on main (simulated): enabled, markets KXBTC15M"
-    assert lines[5].endswith("(exists; its password was shown when it was created)")
+    assert len(lines) == 12
+    assert lines[5] == "One tick inside the spread on main (simulated): enabled, markets KXBTC15M"
+    assert lines[6].endswith("(exists; its password was shown when it was created)")

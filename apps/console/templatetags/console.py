@@ -9,10 +9,12 @@ from typing import Any
 from django import template
 from django.template import Context
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
 
 from apps.console import amounts, words
 from apps.console.amounts import MINUS, UNKNOWN
+from apps.core.wording import masked
 
 register = template.Library()
 VENUE_TIME, LEASE_UNTIL = "venue_ts_ms", "expires_at_s"
@@ -175,7 +177,7 @@ def mode_words(mode: str) -> str:
 @register.filter
 def outcome_words(text: str) -> str:
     """The last clause of what the exchange answered; the whole of it belongs in the title."""
-    return words.outcome(text)
+    return masked(words.outcome(text))
 
 
 @register.filter
@@ -191,7 +193,13 @@ def short_ticker(ticker: str) -> str:
 @register.filter
 def beside(title: str, ticker: str) -> str:
     """A market's title where its ticker already stands: what the title says beyond it."""
-    return " ".join(title.replace(ticker, " ").split())
+    return masked(" ".join(title.replace(ticker, " ").split()))
+
+
+@register.filter
+def seemly(text: str) -> str:
+    """Text that is not ours, or that could not be refused, with its banned words covered."""
+    return masked(text)
 
 
 @register.filter
@@ -277,6 +285,12 @@ def query_with(context: Context, **changes: Any) -> str:
         if value not in (None, ""):
             query[name] = value
     return f"?{query.urlencode()}"
+
+
+@register.simple_tag
+def object_query(row: Any) -> str:
+    """The part of an address that names what an audit row is about."""
+    return urlencode({"object": f"{row.object_type}:{row.object_id}"})
 
 
 def left_words(seconds: int) -> str:

@@ -15,6 +15,7 @@ from apps.console.mission import guardian_told
 from apps.console.resuming import checks_known, stops_in_force
 from apps.console.stopping import EVERYTHING, all_choices, is_target, resting_count, target_of
 from apps.core.exceptions import ApplicationError
+from apps.risk.choices import Permission
 from apps.risk.models import KillRun
 from apps.risk.scopes import scope_text
 from apps.risk.services import kill_switch_trip, resume_request
@@ -24,7 +25,7 @@ RUNS_SHOWN = 8
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@console_page
+@console_page(post=Permission.TRIP_KILL_SWITCH.full)
 def kill(request: StaffRequest) -> HttpResponse:
     """One confirmation, one press; never a second person."""
     resting = resting_count()
@@ -76,7 +77,7 @@ def kill_run(request: StaffRequest, key: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@console_page
+@console_page(post=Permission.RESUME_TRADING.full)
 def resume(request: StaffRequest) -> HttpResponse:
     """Asks a second person to let a stopped scope trade again, once every line of the checklist is ticked."""
     form: ResumeForm | None = None

@@ -20,7 +20,7 @@ ENDED = (RequestState.DENIED, RequestState.DONE)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@console_page
+@console_page(post=Permission.PLACE_ORDER.full)
 def manual(request: StaffRequest) -> HttpResponse:
     """Asks the session for an order; it passes the same gate as every other."""
     initial = {"market": request.GET.get("market", "")}
@@ -48,7 +48,7 @@ def manual(request: StaffRequest) -> HttpResponse:
 
 
 @require_POST
-@console_page
+@console_page(post=Permission.PLACE_ORDER.full)
 def manual_cancel(request: StaffRequest, key: int) -> HttpResponse:
     """Takes a request back, or its order off."""
     form, status = ManualOrderForm(), 422

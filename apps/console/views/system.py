@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.templatetags.static import static
 from django.utils import timezone
@@ -9,9 +8,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.analytics.models import MetricExport
 from apps.analytics.services import liquidity_export
 from apps.console.forms import ExportForm
-from apps.console.http import StaffRequest, before_key, console_page, is_fragment, page, status_of
+from apps.console.http import StaffRequest, before_key, console_page, is_fragment, page, public_page, status_of
 from apps.core.exceptions import ApplicationError
-from apps.governance.choices import Severity
+from apps.governance.choices import AccessPermission, Severity
 from apps.governance.models import SystemEvent
 from apps.marketdata.selectors import feed_list
 from apps.trading.selectors import Page, account_default
@@ -20,8 +19,8 @@ EVENTS_SHOWN = 100
 EXPORTS_SHOWN = 30
 
 
-@login_not_required
 @require_safe
+@public_page
 def favicon(request: HttpRequest) -> HttpResponse:
     """Browsers ask for this by itself on pages that name no icon, the sign-in page among them."""
     return HttpResponseRedirect(static("console/icon.svg"))
@@ -56,7 +55,7 @@ def events(request: StaffRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@console_page
+@console_page(post=AccessPermission.EXPORT_METRICS.full)
 def exports(request: StaffRequest) -> HttpResponse:
     """A POST makes a new liquidity CSV, records it and sends it."""
     now, account = timezone.now(), account_default()

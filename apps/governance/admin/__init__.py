@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from . import approvals, people, records
+from . import approvals, compliance, people, proposals, records, reviews, sign_ins, work
 
-__all__ = ["approvals", "people", "records"]
+__all__ = ["approvals", "compliance", "people", "proposals", "records", "reviews", "sign_ins", "work"]

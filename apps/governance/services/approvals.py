@@ -1,36 +1,49 @@
-"""Four eyes: one person asks, another decides, and the decision and the change are one transaction."""
+"""Four eyes: one person asks, others sign, and the last signature and the change are one transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from apps.core.exceptions import NotPermitted
-from apps.core.permissions import holders, is_holder, require
-from apps.governance.choices import ApprovalStatus, Permission, Severity, Vote
-from apps.governance.digest import digest_of, request_digest
+from apps.core.permissions import require
+from apps.core.stepup import FreshFactor, require_fresh
+from apps.governance.choices import ApprovalPath, ApprovalStatus, Direction, Permission, Severity, Vote
+from apps.governance.evidence import EvidenceLink
 from apps.governance.exceptions import (
+    AlreadySigned,
     ApprovalClosed,
+    ApproverIsEditor,
     ApproverIsRequester,
-    NoApprover,
-    OpenRequestExists,
-    ReasonTooShort,
     RequestAltered,
-    TargetChanged,
+    RevisionMoved,
 )
-from apps.governance.handlers import handler_for, raises_risk
+from apps.governance.handlers import handler_for
 from apps.governance.models import ApprovalRequest, ApprovalVote
+from apps.governance.signatures import require_intact, require_on_record, signature_make
+from apps.governance.standing import Standing, barred_from, signers, standing_of
 
-from .records import audit_record, system_event_record
+from .at_once import change_lower_now
+from .drafts import (
+    EXPIRES_IN,
+    checked_reason,
+    close,
+    request_audit,
+    request_new,
+    require_current,
+    require_reachable,
+    revision_store,
+    store_open,
+    word,
+)
+from .records import system_event_record
+from .terms import terms_require
 
 APPROVE = Permission.APPROVE_CHANGE.full
-APPROVE_RAISE = Permission.APPROVE_RISK_RAISE.full
-MIN_REASON = 10
-EXPIRES_IN = timedelta(hours=24)
-_LABEL = ApprovalRequest._meta.label
 
 
 def approval_request(
@@ -43,162 +56,145 @@ def approval_request(
     actor: User,
     now: datetime,
     expires_in: timedelta = EXPIRES_IN,
+    evidence: Sequence[EvidenceLink] = (),
+    apply_after: datetime | None = None,
 ) -> ApprovalRequest:
-    """Stores what would be applied, what it would replace, and a digest of both; changes nothing else.
+    """Stores what would be applied, what it would replace and why; changes nothing else, unless it only lowers risk:
 
-    Raises `UnknownAction`, `NotPermitted`, `ReasonTooShort`, the handler's own `Refused`, `NoApprover` when nobody
-    else could approve, and `OpenRequestExists` while the same change of the same target waits.
+    such a change is applied at once (`change_lower_now`), since lowering takes one person. Raises `UnknownAction`,
+    `NotPermitted`, `ReasonTooShort`, the handler's own `Refused`, `NoApprover` when the people there are could not sign
+    it, and `OpenRequestExists` while the same change of the same target waits.
     """
-    handler = handler_for(action)
-    if target_type != handler.target_type:
-        raise ValueError(f"{action} changes {handler.target_type}, not {target_type}")
-    require(actor, handler.propose_permission)
-    reason = checked_reason(reason)
-    target = str(target_id)
+    require(actor, handler_for(action).propose_permission)
+    request = request_new(
+        action=action,
+        target_type=target_type,
+        target_id=target_id,
+        reason=reason,
+        actor=actor,
+        now=now,
+        path=ApprovalPath.SIGNED,
+    )
     with transaction.atomic():
-        handler.lock(target)
-        handler.validate(target, payload)
-        current = handler.current(target)
-        _require_reachable(actor, raises=raises_risk(handler.describe(target, payload, current)))
-        expires_at = now + expires_in
-        digest = request_digest(
-            action=action,
-            target_type=target_type,
-            target_id=target,
-            payload=payload,
-            current=current,
-            requester_id=actor.pk,
-            expires_at=expires_at,
+        links = word(
+            request, payload=payload, evidence=evidence, apply_after=apply_after, expires_in=expires_in, now=now
         )
-        request = _create_open(
-            action=action,
-            target_type=target_type,
-            target_id=target,
-            payload=payload,
-            current=current,
-            digest=digest,
-            reason=reason,
-            requester=actor,
-            requested_at=now,
-            expires_at=expires_at,
-        )
-        _audit(request, "approval.request", actor, now, reason, after={"change": action, "payload": payload})
+        if request.risk == Direction.LOWERS and apply_after is None:
+            return change_lower_now(request, links, now)
+        require_reachable(request)
+        store_open(request)
+        revision_store(request, links, reason=request.reason, now=now)
+        after = {"change": action, "payload": payload, "digest": request.digest}
+        request_audit(request, "approval.request", actor, now, request.reason, after=after)
     return request
 
 
-def approval_vote(*, request_id: int, vote: str, reason: str, actor: User, now: datetime) -> ApprovalRequest:
-    """Records one person's decision. Approving applies the change in the same transaction; rejecting closes it.
+def approval_vote(
+    *, request_id: int, revision: int, vote: str, reason: str, actor: User, factor: FreshFactor | None, now: datetime
+) -> ApprovalRequest:
+    """Records one person's decision on the revision that they saw. The signature that completes the needed ones applies
 
-    Raises `NotPermitted`, `ApproverIsRequester`, `ReasonTooShort`, `ApprovalClosed` (decided, withdrawn, expired),
-    `RequestAltered`, `TargetChanged`, or the handler's own error; then nothing has changed and no vote is stored.
+    the change in the same transaction, unless it is set to a later time; one rejection closes the request. Raises
+    `NotPermitted`, `TermsNotAcknowledged`, `StepUpNeeded`, `ReasonTooShort`, `ApproverIsRequester`, `AlreadySigned`,
+    `ApproverIsEditor`, `ApprovalClosed`, `RevisionMoved`, `TargetChanged`, or the handler's own error; then nothing has
+    changed and no signature is stored. `RequestAltered` makes the request void.
     """
+    decided, reason = Vote(vote), checked_reason(reason)
+    require(actor, APPROVE)
+    terms_require(actor, now=now)
+    shown = require_fresh(factor, actor=actor, now=now)
     try:
         with transaction.atomic():
-            return _vote(request_id, Vote(vote), checked_reason(reason), require(actor, APPROVE), now)
+            request = locked_open(request_id, now)
+            require_revision(request, revision)
+            _require_other_person(request, actor)
+            require_on_record(request)
+            votes = require_intact(request)
+            if decided is Vote.REJECT:
+                return _reject(request, reason, actor, shown.method, now)
+            return _sign(request, votes, reason, actor, shown.method, now)
     except RequestAltered as error:
+        approval_void(request_id=request_id, why=error.message, now=now)
+        raise
+
+
+def _sign(
+    request: ApprovalRequest, votes: list[ApprovalVote], reason: str, actor: User, method: str, now: datetime
+) -> ApprovalRequest:
+    if any(vote.voter_id == actor.pk for vote in votes):
+        raise AlreadySigned("You have signed this already")
+    require_current(request)
+    if actor.pk not in {signer.user_id for signer in standing_of(request, votes).able}:
+        raise NotPermitted("Your role does not sign this change; see who is still needed")
+    mine = signature_make(
+        request, signer=actor, roles=_roles(actor), vote=Vote.APPROVE, reason=reason, factor=method, now=now
+    )
+    found = standing_of(request, [*votes, mine])
+    after = {"digest": request.digest, "signature": mine.digest, "missing": found.missing}
+    request_audit(request, "approval.approve", actor, now, reason, after=after)
+    if found.is_complete and (request.apply_after is None or request.apply_after <= now):
+        apply_signed(request, actor, found, now)
+    return request
+
+
+def apply_signed(request: ApprovalRequest, actor: User | None, found: Standing, now: datetime) -> None:
+    """The one place where a signed change takes effect. The caller holds the row and has found it intact."""
+    if not found.is_complete:
+        raise NotPermitted("Signatures are missing")
+    handler = require_current(request)
+    last = actor or User.objects.get(pk=found.signed[-1].user_id)
+    handler.apply(request.target_id, request.payload, last, now, request)
+    close(request, ApprovalStatus.APPLIED, now)
+    after = {"status": ApprovalStatus.APPLIED, "digest": request.digest, "signed": [s.name for s in found.signed]}
+    request_audit(request, "approval.apply", actor, now, request.reason, after=after)
+
+
+def _reject(request: ApprovalRequest, reason: str, actor: User, method: str, now: datetime) -> ApprovalRequest:
+    if ApprovalVote.objects.filter(request=request, revision=request.revision, voter=actor).exists():
+        raise AlreadySigned("You have signed this already")
+    signature_make(request, signer=actor, roles=_roles(actor), vote=Vote.REJECT, reason=reason, factor=method, now=now)
+    close(request, ApprovalStatus.REJECTED, now)
+    after = {"status": ApprovalStatus.REJECTED, "digest": request.digest}
+    request_audit(request, "approval.reject", actor, now, reason, after=after)
+    return request
+
+
+def approval_withdraw(*, request_id: int, reason: str, actor: User, now: datetime) -> ApprovalRequest:
+    """The requester takes the request back; nobody else can. `RequestAltered` makes the request void."""
+    try:
+        with transaction.atomic():
+            request = locked_open(request_id, now)
+            if request.requester_id != actor.pk:
+                raise NotPermitted("Only the person who made a request can withdraw it")
+            reason = checked_reason(reason)
+            require_on_record(request)
+            close(request, ApprovalStatus.WITHDRAWN, now)
+            request_audit(request, "approval.withdraw", actor, now, reason, after={"status": request.status})
+    except RequestAltered as error:
+        approval_void(request_id=request_id, why=error.message, now=now)
+        raise
+    return request
+
+
+def approval_void(*, request_id: int, why: str, now: datetime) -> None:
+    """Closes a request that was altered by other means than these services, and says so."""
+    with transaction.atomic():
+        request = ApprovalRequest.objects.select_for_update().filter(pk=request_id).first()
+        if request is not None and request.status == ApprovalStatus.OPEN:
+            close(request, ApprovalStatus.VOID, now)
+            request_audit(request, "approval.void", None, now, why, after={"status": ApprovalStatus.VOID})
         system_event_record(
             code="APPROVAL_ALTERED",
             severity=Severity.CRITICAL,
             source="governance",
-            message=error.message,
+            message=why,
             details={"request_id": request_id},
             now=now,
         )
-        raise
 
 
-def _vote(request_id: int, vote: Vote, reason: str, actor: User, now: datetime) -> ApprovalRequest:
-    request = _locked_open(request_id, now)
-    if request.requester_id == actor.pk:
-        raise ApproverIsRequester("Another person must decide on your request")
-    if digest_of(request) != request.digest:
-        raise RequestAltered(f"Request {request.pk} was altered after it was made; withdraw it and ask again")
-    if vote is Vote.APPROVE:
-        _apply(request, actor, now)
-    ApprovalVote.objects.create(
-        request=request,
-        requester=request.requester,
-        voter=actor,
-        vote=vote,
-        digest=request.digest,
-        reason=reason,
-        voted_at=now,
-    )
-    status = ApprovalStatus.APPLIED if vote is Vote.APPROVE else ApprovalStatus.REJECTED
-    _close(request, status, now)
-    _audit(request, f"approval.{vote}", actor, now, reason, after={"status": status, "digest": request.digest})
-    return request
-
-
-def _apply(request: ApprovalRequest, actor: User, now: datetime) -> None:
-    handler = handler_for(request.action)
-    rows = handler.describe(request.target_id, request.payload, request.current)
-    if raises_risk(rows) and not _may_approve_raise(actor, request.requester):
-        raise NotPermitted("This change raises risk; it needs a person who may approve that")
-    handler.lock(request.target_id)
-    if handler.current(request.target_id) != request.current:
-        raise TargetChanged("The target has changed since this was proposed; withdraw it and ask again")
-    handler.validate(request.target_id, request.payload)
-    handler.apply(request.target_id, request.payload, actor, now, request)
-
-
-def approval_withdraw(*, request_id: int, reason: str, actor: User, now: datetime) -> ApprovalRequest:
-    """The requester takes the request back; nobody else can."""
-    with transaction.atomic():
-        request = _locked_open(request_id, now)
-        if request.requester_id != actor.pk:
-            raise NotPermitted("Only the person who made a request can withdraw it")
-        reason = checked_reason(reason)
-        _close(request, ApprovalStatus.WITHDRAWN, now)
-        _audit(request, "approval.withdraw", actor, now, reason, after={"status": ApprovalStatus.WITHDRAWN})
-    return request
-
-
-def approval_expire_due(*, now: datetime) -> int:
-    """Closes every open request past its expiry; returns how many."""
-    with transaction.atomic():
-        due = list(
-            ApprovalRequest.objects.select_for_update()
-            .filter(status=ApprovalStatus.OPEN, expires_at__lte=now)
-            .order_by("id")
-        )
-        for request in due:
-            _close(request, ApprovalStatus.EXPIRED, now)
-            _audit(request, "approval.expire", None, now, "", after={"status": ApprovalStatus.EXPIRED})
-    return len(due)
-
-
-def checked_reason(reason: str) -> str:
-    """A reason without its surrounding space; raises `ReasonTooShort`."""
-    reason = reason.strip()
-    if len(reason) < MIN_REASON:
-        raise ReasonTooShort(f"Give a reason of at least {MIN_REASON} characters")
-    return reason
-
-
-def _may_approve_raise(actor: User, requester: User) -> bool:
-    """Those who may approve a raise cannot approve their own; then any other approver stands in for them."""
-    return is_holder(actor, APPROVE_RAISE) or is_holder(requester, APPROVE_RAISE)
-
-
-def _require_reachable(requester: User, *, raises: bool) -> None:
-    if not raises or is_holder(requester, APPROVE_RAISE):
-        able = holders(APPROVE)
-    else:
-        able = holders(APPROVE).filter(pk__in=holders(APPROVE_RAISE).values("pk"))
-    if not able.exclude(pk=requester.pk).exists():
-        raise NoApprover("Nobody else may approve this; a second approver must be appointed first")
-
-
-def _create_open(**fields: Any) -> ApprovalRequest:
-    try:
-        with transaction.atomic():
-            return ApprovalRequest.objects.create(**fields)
-    except IntegrityError:
-        raise OpenRequestExists("A request for the same change is already waiting") from None
-
-
-def _locked_open(request_id: int, now: datetime) -> ApprovalRequest:
+def locked_open(request_id: int, now: datetime) -> ApprovalRequest:
+    """The request with its row held; raises `ApprovalClosed`."""
     request = ApprovalRequest.objects.select_for_update().filter(pk=request_id).first()
     if request is None:
         raise ApprovalClosed(f"There is no request {request_id}")
@@ -209,23 +205,18 @@ def _locked_open(request_id: int, now: datetime) -> ApprovalRequest:
     return request
 
 
-def _close(request: ApprovalRequest, status: ApprovalStatus, now: datetime) -> None:
-    request.status = status
-    request.closed_at = now
-    request.save(update_fields=["status", "closed_at"])
+def require_revision(request: ApprovalRequest, revision: int) -> None:
+    """Raises `RevisionMoved` unless the person saw the present revision."""
+    if request.revision != revision:
+        raise RevisionMoved("The request was edited since you looked at it; read it again first")
 
 
-def _audit(
-    request: ApprovalRequest, action: str, actor: User | None, now: datetime, reason: str, *, after: dict[str, Any]
-) -> None:
-    audit_record(
-        actor=actor,
-        actor_label=None if actor else "system:approvals",
-        action=action,
-        obj_type=_LABEL,
-        obj_id=request.pk,
-        before={"status": ApprovalStatus.OPEN} if action != "approval.request" else None,
-        after=after,
-        reason=reason,
-        now=now,
-    )
+def _require_other_person(request: ApprovalRequest, actor: User) -> None:
+    if request.requester_id == actor.pk:
+        raise ApproverIsRequester("Another person must decide on your request")
+    if actor.pk in barred_from(request):
+        raise ApproverIsEditor("You were the last to edit this request; another person must decide on it")
+
+
+def _roles(actor: User) -> frozenset[str]:
+    return signers(raising=False)[actor.pk].roles

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
 
+from apps.core.redaction import redacted, redacted_value
+from apps.core.request_ids import current_request_id
+from apps.governance.audit.covering import stored_text, stored_value
 from apps.governance.choices import Severity
 from apps.governance.models import AuditEvent, SystemEvent
 
+from .audit_chain import audit_append
+
 _ACTION = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)+")
 _CODE = re.compile(r"[A-Z][A-Z0-9_]*")
+_followers: list[Callable[[SystemEvent], object]] = []
 
 
 def _plain(value: dict[str, Any] | None) -> Any:
@@ -36,7 +44,9 @@ def audit_record(
     actor_label: str | None = None,
     request_id: str = "",
 ) -> AuditEvent:
-    """Call inside the transaction of the change itself.
+    """Adds a link to the audit chain; call it inside the transaction of the change itself, as late as can be.
+
+    Whoever else records something waits from here until that transaction ends.
 
     `action` is dotted ("risk.kill_switch.trip"), `obj_type` a model label ("risk.TradingState"). Without an actor
     `actor_label` names what acted, e.g. "system:trading-session". Raises `ValueError` for a missing label, a naive
@@ -47,17 +57,17 @@ def audit_record(
     label = actor_label or (actor.get_username() if actor is not None else "")
     if not label:
         raise ValueError("an audit event without an actor needs actor_label")
-    return AuditEvent.objects.create(
-        created_at=_aware(now),
+    return audit_append(
+        at=_aware(now),
         actor=actor,
         actor_label=label,
         action=action,
         object_type=obj_type,
         object_id=str(obj_id),
-        before=_plain(before),
-        after=_plain(after),
-        reason=reason,
-        request_id=request_id,
+        before=stored_value(before),
+        after=stored_value(after),
+        reason=stored_text(reason),
+        request_id=request_id or current_request_id(),
         release=settings.RELEASE,
     )
 
@@ -74,14 +84,24 @@ def system_event_record(
     """`code` is stable upper case ("DESYNC"). Raises `ValueError` for a malformed code or unknown severity."""
     if not _CODE.fullmatch(code):
         raise ValueError(f"system event code must be upper case: {code!r}")
-    return SystemEvent.objects.create(
-        created_at=_aware(now),
-        code=code,
-        severity=Severity(severity),
-        source=source,
-        message=message,
-        details=_plain(details) or {},
-    )
+    with transaction.atomic():
+        event = SystemEvent.objects.create(
+            created_at=_aware(now),
+            code=code,
+            severity=Severity(severity),
+            source=source,
+            message=redacted(message),
+            details=redacted_value(_plain(details) or {}),
+        )
+        for follow in _followers:
+            follow(event)
+    return event
+
+
+def system_event_follow(callback: Callable[[SystemEvent], object]) -> None:
+    """`callback` is called with each event from now on, in the transaction that stores it; twice is once."""
+    if callback not in _followers:
+        _followers.append(callback)
 
 
 def _aware(now: datetime) -> datetime:

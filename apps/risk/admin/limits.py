@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from unfold.decorators import display
 
-from apps.core.adminsite import LIMITS, ApprovalAdmin, asks
-from apps.core.admintasks import AdminTask, ReasonForm, TaskCall
+from apps.core.admin_columns import count
+from apps.core.admin_filters import Question, asks, happened
+from apps.core.adminsite import LIMITS, ApprovalAdmin
+from apps.core.admintasks import AdminTask, ReasonForm, TaskCall, asked_text
+from apps.governance.choices import ApprovalStatus
 from apps.governance.choices import Permission as GovernancePermission
 from apps.risk.choices import LimitRule
 from apps.risk.forms import LimitValueForm, NewLimitForm
@@ -26,7 +32,7 @@ def _propose(call: TaskCall) -> str:
     request = limit_change_request(
         **_target(call), value=call.data["value"], reason=call.data["reason"], actor=call.actor, now=call.now
     )
-    return f"Request {request.pk} waits for another person. Nothing has changed yet."
+    return asked_text(request.pk, at_once=request.status == ApprovalStatus.APPLIED)
 
 
 def _lower(call: TaskCall) -> str:
@@ -53,7 +59,8 @@ LOWER = AdminTask(
 CHANGE_LIMIT = AdminTask(
     name="propose",
     label="Propose a change",
-    explanation="The limit stays as it is until another person has approved the new value.",
+    explanation="A value that allows more stays a proposal until others have signed it. One that only lowers risk is "
+    "in force at once, and somebody looks at it afterwards.",
     permission=GovernancePermission.PROPOSE_CHANGE.full,
     perform=_propose,
     make_form=_value_form,
@@ -80,18 +87,33 @@ NEW_LIMIT = AdminTask(
 )
 
 
+class Changed(Question):
+    title = "Was it ever changed?"
+    parameter_name = "changed"
+
+    def narrow(self, queryset: QuerySet, answer: str, request: HttpRequest, now: datetime) -> QuerySet:
+        return queryset.filter(version__gt=1) if answer == "yes" else queryset.filter(version=1)
+
+
 @admin.register(RiskLimit)
 class RiskLimitAdmin(ApprovalAdmin):
     job = LIMITS
-    list_display = ("rule", "number", "unit", "where", "version", "updated_at")
-    list_filter = (("rule", asks("Which rule?")), ("scope", asks("What does it cover?")))
+    question = "How much may be risked, on what, and when was that last changed?"
+    list_display = ("rule", "value_number", "unit", "where", count("version"), "updated_at")
+    list_filter = (
+        ("rule", asks("Which rule?")),
+        ("scope", asks("What does it cover?")),
+        happened("updated_at", "When was it changed?"),
+        Changed,
+    )
     search_fields = ("scope_id",)
-    fields = ("rule", "number", "unit", "scope", "scope_id", "version", "updated_at")
+    fields = ("rule", "value_number", "unit", "scope", "scope_id", "version", "updated_at")
     list_tasks = (ADD, NEW_LIMIT)
     object_tasks = (LOWER, CHANGE_LIMIT)
+    console_page = ("console:risk", "")
 
-    @display(description="Value")
-    def number(self, obj: RiskLimit) -> str:
+    @display(description="Value", ordering="value")
+    def value_number(self, obj: RiskLimit) -> str:
         return limit_text(obj.value)
 
     @display(description="Unit")

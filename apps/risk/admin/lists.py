@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from unfold.decorators import display
 
-from apps.core.adminsite import LIMITS, ReadOnlyAdmin, asks
-from apps.core.admintasks import AdminTask, ReasonForm, TaskCall
+from apps.core.admin_columns import IDLE, STOP, lamp
+from apps.core.admin_filters import Question, YesNo, asks, happened
+from apps.core.adminsite import LIMITS, ReadOnlyAdmin
+from apps.core.admintasks import AdminTask, ReasonForm, TaskCall, asked_text
+from apps.governance.choices import ApprovalStatus
 from apps.governance.choices import Permission as GovernancePermission
 from apps.risk.choices import Permission
 from apps.risk.forms import NewThemeForm, RestrictionForm, ThemeMembersForm
 from apps.risk.models import RestrictedMarket, Theme
 from apps.risk.scopes import scope_text
 from apps.risk.services import restriction_add, restriction_lift_request, theme_set, theme_shrink_request
-
-_SENT = "Request {} waits for another person. Nothing has changed yet."
 
 
 def _new_theme(call: TaskCall) -> str:
@@ -52,7 +56,7 @@ def _shrink(call: TaskCall) -> str:
         actor=call.actor,
         now=call.now,
     )
-    return _SENT.format(request.pk)
+    return asked_text(request.pk, at_once=request.status == ApprovalStatus.APPLIED)
 
 
 def _restrict(call: TaskCall) -> str:
@@ -72,7 +76,7 @@ def _lift(call: TaskCall) -> str:
     request = restriction_lift_request(
         restriction_id=call.obj.pk, reason=call.data["reason"], actor=call.actor, now=call.now
     )
-    return _SENT.format(request.pk)
+    return asked_text(request.pk, at_once=request.status == ApprovalStatus.APPLIED)
 
 
 def _members_form(obj: Any, data: Any) -> ReasonForm:
@@ -128,17 +132,39 @@ LIFT = AdminTask(
 )
 
 
+class Standing(YesNo):
+    title = "Does it stand?"
+    parameter_name = "standing"
+
+    def chosen(self, queryset: QuerySet, now: datetime) -> QuerySet:
+        return queryset.filter(lifted_at=None)
+
+
+class Whom(Question):
+    title = "Whom does it bind?"
+    parameter_name = "whom"
+    answers = {"me": "Me", "firm": "The whole firm", "person": "One person"}
+
+    def narrow(self, queryset: QuerySet, answer: str, request: HttpRequest, now: datetime) -> QuerySet:
+        if answer == "me":
+            return queryset.filter(Q(user=None) | Q(user_id=request.user.pk))
+        return queryset.filter(user=None) if answer == "firm" else queryset.exclude(user=None)
+
+
 @admin.register(Theme)
 class ThemeAdmin(ReadOnlyAdmin):
     job = LIMITS
-    list_display = ("name", "slug", "size", "updated_at")
+    question = "Which markets win and lose together?"
+    list_display = ("name", "slug", "members_number", "updated_at")
+    list_filter = (happened("updated_at", "When was it changed?"),)
     search_fields = ("slug", "name", "members")
     fields = ("name", "slug", "description", "tickers", "updated_at")
     list_tasks = (NEW_THEME,)
     object_tasks = (WIDEN, SHRINK)
+    palette_key = "slug"
 
     @display(description="Members")
-    def size(self, obj: Theme) -> int:
+    def members_number(self, obj: Theme) -> int:
         return len(obj.members)
 
     @display(description="Series, events and markets")
@@ -149,13 +175,21 @@ class ThemeAdmin(ReadOnlyAdmin):
 @admin.register(RestrictedMarket)
 class RestrictedMarketAdmin(ReadOnlyAdmin):
     job = LIMITS
-    list_display = ("where", "whom", "reason", "added_by", "added_at", "standing")
+    question = "What may we, or one of us, not trade?"
+    list_display = ("where", "whom", "reason", "added_by", "added_at", "standing_status")
     list_select_related = ("user", "added_by")
-    list_filter = (("scope", asks("What does it cover?")),)
+    list_filter = (Standing, Whom, ("scope", asks("What does it cover?")))
     search_fields = ("scope_id", "user__username", "reason")
     fields = ("scope", "scope_id", "whom", "reason", "added_by", "added_at", "lifted_at")
     list_tasks = (RESTRICT,)
     object_tasks = (LIFT,)
+    selection_tasks = (LIFT,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RestrictedMarket]:
+        return super().get_queryset(request).select_related("user", "added_by")
+
+    def index_rows(self, now: datetime) -> tuple[str, QuerySet] | None:
+        return "stand", RestrictedMarket.objects.filter(lifted_at=None)
 
     @display(description="What", ordering="scope_id")
     def where(self, obj: RestrictedMarket) -> str:
@@ -165,6 +199,6 @@ class RestrictedMarketAdmin(ReadOnlyAdmin):
     def whom(self, obj: RestrictedMarket) -> str:
         return obj.user.get_username() if obj.user else "the firm"
 
-    @display(description="State", label={"restricted": "danger", "lifted": "info"})
-    def standing(self, obj: RestrictedMarket) -> tuple[str, str]:
-        return ("restricted", "Restricted") if obj.lifted_at is None else ("lifted", "Lifted")
+    @display(description="State")
+    def standing_status(self, obj: RestrictedMarket) -> str:
+        return lamp(STOP, "Restricted") if obj.lifted_at is None else lamp(IDLE, "Lifted")

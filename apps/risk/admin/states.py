@@ -1,16 +1,33 @@
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime, timedelta
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from unfold.decorators import display
 
-from apps.core.adminsite import RUN, ReadOnlyAdmin, asks
-from apps.core.admintasks import AdminTask, TaskCall
+from apps.core.admin_columns import OK, STOP, WAIT, WARN, count, status
+from apps.core.admin_filters import YesNo, asks, happened
+from apps.core.admin_index import WAITING, Waiting
+from apps.core.adminsite import RUN, ReadOnlyAdmin
+from apps.core.admintasks import AdminTask, TaskCall, asked_text
+from apps.governance.choices import ApprovalStatus
 from apps.risk.choices import KillOutcome, Permission, State
 from apps.risk.forms import HaltForm, HaltScopeForm, ResumeForm
 from apps.risk.models import KillRun, TradingState
+from apps.risk.scopes import scope_text
 from apps.risk.services import kill_switch_trip, resume_request, trading_state_reduce
+
+_STATE_MARKS = {State.ACTIVE: OK, State.REDUCING: WARN, State.HALTED: STOP}
+_KILL_MARKS = {KillOutcome.PROVED_ZERO: OK, KillOutcome.RUNNING: WAIT, KillOutcome.BLOCKED_ONLY: STOP}
+
+
+class Stopped(YesNo):
+    title = "Is it held back now?"
+    parameter_name = "held_back"
+
+    def chosen(self, queryset: QuerySet, now: datetime) -> QuerySet:
+        return queryset.exclude(state=State.ACTIVE)
 
 
 def _halt(call: TaskCall) -> str:
@@ -36,7 +53,7 @@ def _resume(call: TaskCall) -> str:
         scope=call.obj.scope, scope_id=call.obj.scope_id, reason=call.data["reason"], checked=call.data["checked"],
         actor=call.actor, now=call.now,
     )  # fmt: skip
-    return f"Request {request.pk} waits for another person. Nothing has changed yet."
+    return asked_text(request.pk, at_once=request.status == ApprovalStatus.APPLIED)
 
 
 HALT = AdminTask(
@@ -74,43 +91,70 @@ RESUME = AdminTask(
 @admin.register(TradingState)
 class TradingStateAdmin(ReadOnlyAdmin):
     job = RUN
-    list_display = ("where", "state_label", "reason", "changed_by", "changed_at")
+    question = "What may not trade, since when, by whom and why?"
+    list_display = ("where", status("state", _STATE_MARKS), "reason", "changed_by", "changed_at")
     list_select_related = ("changed_by",)
-    list_filter = (("state", asks("May it trade?")), ("scope", asks("What does it cover?")))
-    search_fields = ("scope_id",)
+    list_filter = (Stopped, ("state", asks("May it trade?")), ("scope", asks("What does it cover?")))
+    search_fields = ("scope_id", "reason")
+    ordering = ("-changed_at",)
     fields = ("scope", "scope_id", "state", "reason", "changed_by", "changed_at")
     list_tasks = (REDUCE, HALT)
     object_tasks = (RESUME, HALT)
+    console_page = ("console:risk", "")
 
-    @display(description="What")
+    def index_rows(self, now: datetime) -> tuple[str, QuerySet] | None:
+        return "not active", TradingState.objects.exclude(state=State.ACTIVE)
+
+    @display(description="What", ordering="scope")
     def where(self, obj: TradingState) -> str:
-        return f"{obj.get_scope_display()} {obj.scope_id}".strip()
-
-    @display(description="State", label={State.ACTIVE: "success", State.REDUCING: "warning", State.HALTED: "danger"})
-    def state_label(self, obj: TradingState) -> tuple[str, str]:
-        return obj.state, obj.get_state_display()
+        return scope_text(obj.scope, obj.scope_id)
 
 
 @admin.register(KillRun)
 class KillRunAdmin(ReadOnlyAdmin):
     job = RUN
-    list_display = ("id", "pressed_at", "where", "pressed_by", "outcome_label", "resting_before", "canceled", "took")
-    list_select_related = ("pressed_by",)
-    list_filter = (("outcome", asks("Was zero proved?")), ("scope", asks("What did it cover?")))
-
-    @display(description="What")
-    def where(self, obj: KillRun) -> str:
-        return f"{obj.get_scope_display()} {obj.scope_id}".strip()
-
-    @display(
-        description="Outcome",
-        label={KillOutcome.PROVED_ZERO: "success", KillOutcome.RUNNING: "warning", KillOutcome.BLOCKED_ONLY: "danger"},
+    question = "Who stopped trading, how long did it take, and was zero proved?"
+    list_display = (
+        "id",
+        "pressed_at",
+        "where",
+        "pressed_by",
+        "source",
+        status("outcome", _KILL_MARKS),
+        count("resting_before", "Resting before"),
+        count("canceled"),
+        "took",
     )
-    def outcome_label(self, obj: KillRun) -> tuple[str, str]:
-        return obj.outcome, obj.get_outcome_display()
+    list_display_links = ("id", "pressed_at")
+    list_select_related = ("pressed_by",)
+    list_filter = (
+        ("outcome", asks("Was zero proved?")),
+        happened("pressed_at", "When was it pressed?"),
+        ("scope", asks("What did it cover?")),
+    )
+    search_fields = ("scope_id", "reason", "pressed_by__username")
+    deferred_in_list = ("steps", "positions_left", "report")
+    console_page = ("console:kill-run", "pk")
+
+    @display(description="What", ordering="scope")
+    def where(self, obj: KillRun) -> str:
+        return scope_text(obj.scope, obj.scope_id)
 
     @display(description="Seconds to zero")
-    def took(self, obj: KillRun) -> Any:
+    def took(self, obj: KillRun) -> str | None:
         if obj.proved_zero_at is None:
             return None
         return f"{(obj.proved_zero_at - obj.pressed_at).total_seconds():.2f}"
+
+
+WAITING.append(
+    Waiting(
+        label="stops that did not prove zero",
+        admin_list="risk_killrun",
+        narrowed={"outcome__exact": KillOutcome.BLOCKED_ONLY, "pressed_at_within": "week"},
+        rows=lambda user, now: KillRun.objects.filter(
+            outcome=KillOutcome.BLOCKED_ONLY, pressed_at__gte=now - timedelta(days=7)
+        ),
+        mark=STOP,
+    )
+)

@@ -11,6 +11,7 @@ from random import SystemRandom
 import redis.asyncio
 from django.conf import settings
 
+from apps.core.processes import reporting
 from apps.gateway.clock import Clock, SystemClock
 from apps.marketdata.exceptions import KeyNotConfigured
 from apps.risk.blocks import Block, block_write_file, block_write_redis
@@ -53,7 +54,8 @@ async def guard(say: Say) -> None:
         loop.add_signal_handler(name, stop.set)
     async with runner_open(SystemClock(), Timing()) as runner:
         say(f"guardian watches {settings.KALSHI_ENVIRONMENT}")
-        await Guardian(runner).run(stop)
+        with reporting("guardian"):
+            await Guardian(runner).run(stop)
 
 
 async def kill(request: KillRequest, *, limit_s: float, say: Say) -> LadderReport:

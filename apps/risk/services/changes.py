@@ -1,6 +1,6 @@
 """Limits and resuming. Loosening is asked for here and applied by `risk.handlers` once a second person agrees;
 
-lowering a limit takes one person and acts at once.
+lowering a limit takes one person, acts at once, and is reviewed by another within a day.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from apps.core.permissions import require
 from apps.governance.choices import Direction
 from apps.governance.choices import Permission as GovernancePermission
 from apps.governance.models import ApprovalRequest
-from apps.governance.services import approval_request, audit_record, checked_reason
+from apps.governance.services import approval_request, audit_record, checked_reason, review_open
 from apps.risk.choices import LimitRule, ResumeCheck, Scope, State
 from apps.risk.exceptions import BadScope, ChecklistOpen, NotHalted, WouldLoosen
 from apps.risk.limit_values import check_band, first_direction, limit_direction, limit_text, limit_value
@@ -114,6 +114,14 @@ def limit_lower(
             before=before,
             after={"value": limit_text(number), "version": row.version},
             reason=reason.strip() or NO_REASON,
+            now=now,
+        )
+        review_open(
+            kind="lowered",
+            what=f"{parsed[0].label}, {scope_text(parsed[1], parsed[2])}: {limit_text(number)}",
+            obj_type=RiskLimit._meta.label,
+            obj_id=row.pk,
+            actor=actor,
             now=now,
         )
     return row

@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from apps.core.exceptions import NotPermitted
+from apps.governance.audit.errors import AuditBlocked
 from apps.governance.choices import Severity
 from apps.governance.services import audit_record, system_event_record
 from apps.risk.blocks import block_write
@@ -89,7 +90,7 @@ def kill_run_late(
             defaults={"scope": kind, "scope_id": scope_id, "reason": reason, "pressed_at": now, "source": source},
         )
         if created:
-            audit_record(
+            _record(
                 actor=None,
                 actor_label=actor_label,
                 action="risk.kill_switch.late",
@@ -168,7 +169,7 @@ def _set_state(
         raise WouldLoosen(f"{scope_text(scope, scope_id)} is halted; only an approved resume can loosen that")
     row.state, row.reason, row.changed_by, row.changed_at = state, reason, actor, now
     row.save()
-    audit_record(
+    _record(
         actor=actor,
         actor_label=actor_label,
         action=action,
@@ -180,6 +181,24 @@ def _set_state(
         now=now,
     )
     return row
+
+
+def _record(**row: Any) -> None:
+    """The audit row of a stop. A record that takes no more rows, because somebody has been at it, stops no stop."""
+    try:
+        with transaction.atomic():
+            audit_record(**row)
+    except AuditBlocked as blocked:
+        kept = {name: row[name] for name in ("action", "obj_type", "after", "reason", "actor_label") if name in row}
+        actor = row["actor"]
+        system_event_record(
+            code="AUDIT_BLOCKED",
+            severity=Severity.CRITICAL,
+            source="risk",
+            message=f"A stop is in force but not on the audit chain: {blocked.message}",
+            details=kept | {"obj_id": str(row["obj_id"]), "actor": None if actor is None else actor.get_username()},
+            now=row["now"],
+        )
 
 
 def _flag(run: KillRun, by: str) -> None:
@@ -216,7 +235,7 @@ def _flag(run: KillRun, by: str) -> None:
 
 
 def _record_outcome(run: KillRun, now: datetime) -> None:
-    audit_record(
+    _record(
         actor=None,
         actor_label="system:kill-ladder",
         action="risk.kill_run.outcome",

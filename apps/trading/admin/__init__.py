@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from . import accounts, orders, requests, strategies
+from . import accounts, desk, ladder, ledger, orders, requests, strategies
 
-__all__ = ["accounts", "orders", "requests", "strategies"]
+__all__ = ["accounts", "desk", "ladder", "ledger", "orders", "requests", "strategies"]

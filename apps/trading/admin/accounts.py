@@ -1,30 +1,64 @@
 from __future__ import annotations
 
-from django.contrib import admin
-from unfold.decorators import display
+from datetime import datetime, timedelta
 
-from apps.core.adminsite import DATA, REVIEW, RUN, BulkFactsAdmin, ReadOnlyAdmin, asks
+from django.contrib import admin
+from django.db.models import QuerySet
+
+from apps.core.admin_columns import IDLE, OK, STOP, WAIT, WARN, answer, count, status
+from apps.core.admin_filters import YesNo, asks
+from apps.core.adminsite import RUN, ReadOnlyAdmin
 from apps.core.admintasks import AdminTask, TaskCall
-from apps.trading.choices import Permission
-from apps.trading.models import (
-    Account,
-    CashEntry,
-    LiquidityInterval,
-    Position,
-    Reconciliation,
-    Settlement,
-    TradingSession,
-)
+from apps.trading.choices import Permission, SessionState
+from apps.trading.models import Account, TradingSession
 from apps.trading.services.sessions import session_restart
 
-_SESSION_COLORS = {"running": "success", "paused": "warning", "failed": "danger", "starting": "info"}
+_SESSION_MARKS = {
+    SessionState.STARTING: WAIT,
+    SessionState.RECONCILING: WAIT,
+    SessionState.RUNNING: OK,
+    SessionState.PAUSED: WARN,
+    SessionState.STOPPING: WAIT,
+    SessionState.STOPPED: IDLE,
+    SessionState.FAILED: STOP,
+}
+_SILENT_AFTER = timedelta(seconds=15)
+
+
+class Running(YesNo):
+    title = "Is it still running?"
+    parameter_name = "running"
+
+    def chosen(self, queryset: QuerySet, now: datetime) -> QuerySet:
+        return queryset.filter(ended_at=None)
+
+
+class Silent(YesNo):
+    title = "Has it gone silent?"
+    parameter_name = "silent"
+
+    def chosen(self, queryset: QuerySet, now: datetime) -> QuerySet:
+        return queryset.filter(ended_at=None, heartbeat_at__lt=now - _SILENT_AFTER)
 
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
     job = RUN
-    list_display = ("name", "venue", "environment", "is_active", "created_at")
-    list_filter = (("environment", asks("Where does it trade?")),)
+    question = "On which accounts do we trade, and with real money or not?"
+    list_display = (
+        "name",
+        "venue",
+        "environment",
+        answer("is_active", "In use", yes=(OK, "in use"), no=(IDLE, "not in use")),
+        "created_at",
+    )
+    list_filter = (
+        ("environment", asks("Where does it trade?")),
+        ("is_active", asks("Is it in use?", admin.BooleanFieldListFilter)),
+    )
+    search_fields = ("name",)
+    palette_key = "name"
+    console_page = ("console:mission", "")
 
 
 def _restart(call: TaskCall) -> str:
@@ -47,61 +81,26 @@ RESTART = AdminTask(
 @admin.register(TradingSession)
 class TradingSessionAdmin(ReadOnlyAdmin):
     job = RUN
+    question = "Which session trades which account, since when, and why did the last one end?"
     object_tasks = (RESTART,)
-    list_display = ("id", "account", "state_label", "reason", "started_at", "heartbeat_at", "ended_at", "fencing_token")
-    list_select_related = ("account",)
-    list_filter = (("state", asks("Is it running?")),)
-
-    @display(description="State", label=_SESSION_COLORS)
-    def state_label(self, obj: TradingSession) -> tuple[str, str]:
-        return obj.state, obj.get_state_display()
-
-
-@admin.register(Position)
-class PositionAdmin(ReadOnlyAdmin):
-    job = RUN
-    list_display = ("market", "account", "quantity", "cost", "realized_pnl", "fees", "updated_at")
-    list_select_related = ("market", "account")
-    search_fields = ("market__ticker",)
-
-
-@admin.register(CashEntry)
-class CashEntryAdmin(BulkFactsAdmin):
-    job = REVIEW
-    list_display = ("id", "at", "account", "kind", "reference", "amount", "balance")
-    list_select_related = ("account",)
-    list_filter = (("kind", asks("What moved the cash?")),)
-    search_fields = ("=reference",)
-
-
-@admin.register(Settlement)
-class SettlementAdmin(ReadOnlyAdmin):
-    job = REVIEW
-    list_display = ("settled_at", "market", "account", "result", "quantity", "value", "revenue", "fee")
-    list_select_related = ("market", "account")
-    search_fields = ("market__ticker",)
-
-
-@admin.register(Reconciliation)
-class ReconciliationAdmin(BulkFactsAdmin):
-    job = REVIEW
-    list_display = ("id", "at", "account", "trigger", "is_clean", "cash_drift", "orders_open", "orders_unknown")
-    list_select_related = ("account",)
-    list_filter = (("is_clean", asks("Did everything agree?", admin.BooleanFieldListFilter)),)
-
-
-@admin.register(LiquidityInterval)
-class LiquidityIntervalAdmin(BulkFactsAdmin):
-    job = DATA
+    selection_tasks = (RESTART,)
     list_display = (
         "id",
+        "account",
+        status("state", _SESSION_MARKS),
+        "reason",
         "started_at",
+        "heartbeat_at",
         "ended_at",
-        "market",
-        "bid_dollars",
-        "ask_dollars",
-        "spread_with",
-        "spread_without",
+        "release",
+        count("fencing_token"),
     )
-    list_select_related = ("market",)
-    search_fields = ("market__ticker",)
+    list_display_links = ("id", "account")
+    list_select_related = ("account",)
+    list_filter = (Running, Silent, ("state", asks("What state is it in?")))
+    search_fields = ("account__name", "holder", "release")
+    deferred_in_list = ("counters",)
+    console_page = ("console:mission", "")
+
+    def index_rows(self, now: datetime) -> tuple[str, QuerySet] | None:
+        return "running", TradingSession.objects.filter(ended_at=None)

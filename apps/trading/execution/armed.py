@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,6 @@ from apps.engine.grid import PriceGrid
 from apps.engine.limits import RiskLimits, TradingState
 from apps.engine.strategies import registry
 from apps.engine.strategies.base import Decision, MarketView
-from apps.engine.strategies.params import params_from_mapping, params_hash
 from apps.marketdata.exceptions import GridInvalid
 from apps.marketdata.mapping import fee_rule, market_grid
 from apps.marketdata.models import Event, Market, Series
@@ -26,9 +25,10 @@ from apps.risk.models import RestrictedMarket, RiskLimit, Theme
 from apps.risk.models import TradingState as RiskState
 from apps.risk.scopes import MarketKeys
 from apps.risk.selectors import RiskRows
-from apps.trading.choices import ParameterStatus
+from apps.trading.choices import Environment, ParameterStatus
 from apps.trading.exceptions import CodeMismatch
 from apps.trading.models import Account, ParameterSet, StrategyConfig
+from apps.trading.services.parameter_sets import document_hash, document_of, document_params
 
 
 def _newest(table: str, *columns: str, where: str = "") -> str:
@@ -55,9 +55,13 @@ _FINGERPRINT = "SELECT " + ", ".join(
 
 @dataclass(frozen=True, slots=True)
 class Armed:
-    """One config with the parameters in force and the kernel that decides."""
+    """One config with the parameters in force and the kernel that decides.
+
+    `params` are those of one category of markets, `params_hash` is the whole set's.
+    """
 
     config_id: int
+    version_id: int
     parameters_id: int
     slug: str
     number: int
@@ -101,18 +105,20 @@ def armed_fingerprint(*, account: Account, now: datetime) -> tuple[object, ...]:
 def load_armed(*, account: Account, now: datetime) -> dict[str, ArmedMarket]:
     """Markets by ticker. Where two configs cover one market the older config has it.
 
-    Raises `CodeMismatch` when a config names decision code that this process does not run.
+    Raises `CodeMismatch` when a config names decision code that this process does not run, or, outside the simulator,
+    code that nobody has reviewed.
     """
     found: dict[str, ArmedMarket] = {}
     risk = RiskRows.load()
     configs = account.strategy_configs.filter(is_enabled=True).select_related("version__strategy").order_by("id")
     for config in configs:
-        armed = _armed(config)
+        armed, differing = _armed(config, account)
         if armed is None:
             continue
         for market in _markets(config.markets, config.max_markets, now):
             if market.ticker not in found:
-                found[market.ticker] = _market(account, market, armed, risk, now)
+                own = differing.get(market.event.series.category, armed)
+                found[market.ticker] = _market(account, market, own, risk, now)
     return found
 
 
@@ -146,19 +152,24 @@ def _markets(scope: Sequence[str], most: int, now: datetime) -> list[Market]:
     return list(found.filter(status="active").order_by("close_at", "ticker")[:most])
 
 
-def _armed(config: StrategyConfig) -> Armed | None:
-    entry = registry.strategy(config.version.strategy.kernel)
-    if entry.code_hash != config.version.code_hash:
-        raise CodeMismatch(
-            f"{config} names code {config.version.code_hash[:12]}, this process runs {entry.code_hash[:12]}"
-        )
+def _armed(config: StrategyConfig, account: Account) -> tuple[Armed | None, dict[str, Armed]]:
+    """The config with its base parameters, and by category where the approved set overrides them."""
+    entry, version = registry.strategy(config.version.strategy.kernel), config.version
+    if entry.code_hash != version.code_hash:
+        raise CodeMismatch(f"{config} names code {version.code_hash[:12]}, this process runs {entry.code_hash[:12]}")
+    if account.environment != Environment.SIMULATED and not (version.is_reviewed and config.approval_id):
+        raise CodeMismatch(f"{config} was not armed by an approval, or its code has no reviewer")
     row = ParameterSet.objects.filter(config=config, status=ParameterStatus.APPROVED).order_by("-number").first()
     if row is None:
-        return None
-    params = params_from_mapping(entry.params_type(), row.values)
-    if params_hash(params) != row.params_hash:
+        return None, {}
+    document = document_of(row)
+    if document_hash(entry.slug, document) != row.params_hash:
         raise CodeMismatch(f"parameter set {row} does not hash to what was approved")
-    return Armed(config.pk, row.pk, config.version.strategy.slug, row.number, row.params_hash, params, entry.decide)
+    params = document_params(entry.slug, document)
+    base = Armed(
+        config.pk, version.pk, row.pk, version.strategy.slug, row.number, row.params_hash, params, entry.decide
+    )
+    return base, {c: replace(base, params=document_params(entry.slug, document, c)) for c in document.overrides}
 
 
 def _market(account: Account, market: Market, armed: Armed, risk: RiskRows, now: datetime) -> ArmedMarket:

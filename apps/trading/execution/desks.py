@@ -13,6 +13,7 @@ from apps.engine.types import Ticker
 from apps.gateway.errors import GatewayError, NotConnected
 from apps.gateway.kalshi.subscriptions import Channels
 from apps.gateway.kalshi.ws import KalshiSocket
+from apps.trading.services.runs import runs_note
 
 from .armed import ArmedMarket, armed_fingerprint, held_paths, load_armed
 from .context import MarketDesk, SessionContext
@@ -49,6 +50,7 @@ class Desks:
         self._compared = 0
         self._wanted: Channels | None = None
         self._fingerprint: tuple[object, ...] | None = None
+        self._running: dict[int, tuple[int, int]] = {}
 
     async def reload(self) -> None:
         """Configs, parameters, limits and markets as the database has them now; read in full only when changed."""
@@ -63,6 +65,7 @@ class Desks:
                 self._on_paths(await context.journal.read(held_paths, account=account))
                 self._fingerprint = fingerprint
                 await self._adopt(armed)
+                self._note_runs(armed)
         except Refused as refusal:
             context.gate.block("armed", refusal.message)
             return
@@ -97,6 +100,20 @@ class Desks:
         context.counters.markets = max(context.counters.markets, len(context.desks))
         if new:
             await self._subscribe(new)
+
+    def parameters(self) -> dict[str, str]:
+        """Hash of the set that each config (by its key) runs; asked from another thread."""
+        parts = [desk.armed.armed for desk in tuple(self._context.desks.values()) if not desk.is_retired]
+        return {str(part.config_id): part.params_hash for part in parts}
+
+    def _note_runs(self, armed: dict[Ticker, ArmedMarket]) -> None:
+        """Which version and parameters of each config run from now on."""
+        parts = [market.armed for market in armed.values()]
+        running = {part.config_id: (part.version_id, part.parameters_id) for part in parts}
+        if running != self._running:
+            self._running = running
+            context = self._context
+            context.journal.post(runs_note, session_id=context.session.pk, running=running, now=context.now())
 
     async def _open_groups(self) -> None:
         """Order groups for every shard that has markets; without one nothing is placed there."""

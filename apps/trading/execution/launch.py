@@ -13,6 +13,7 @@ from random import Random
 import redis.asyncio
 from django.conf import settings
 
+from apps.core.processes import reporting
 from apps.gateway.clock import SystemClock
 from apps.marketdata.connection import kalshi_socket
 from apps.trading.choices import SessionState
@@ -55,7 +56,8 @@ async def _run(account: Account, stopping: threading.Event) -> SessionState | No
         stop = asyncio.Event()
         watch = asyncio.create_task(_watch(stopping, stop))
         try:
-            return await session.run(stop)
+            with reporting(f"session of {account.name}", parameters=session.trader.desks.parameters):
+                return await session.run(stop)
         finally:
             watch.cancel()
     finally:

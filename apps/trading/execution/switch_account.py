@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from apps.core.processes import disagreements, reports_known
 from apps.engine.exposure import NodeKey, NodeLevel
 from apps.engine.limits import Breach, LimitRule
 from apps.engine.orders import OrderStatus
@@ -188,7 +189,7 @@ class AccountInputs:
     def versions(self, present: Present | None, now_ms: int) -> VersionInputs | None:
         if present is None:
             return None
-        found = list(present.disagreements)
+        found = [*present.disagreements, *disagreements(reports_known())]
         # A market on its way out decides nothing any more and keeps what it was armed with.
         desks = [desk for desk in self._context.desks.values() if not desk.is_retired]
         running = {desk.armed.armed.config_id: desk.armed.armed for desk in desks}

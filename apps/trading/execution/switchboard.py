@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from apps.core.processes import disagreements, reports_known
 from apps.engine.limits import Breach
 from apps.engine.ports import VenueStatus
 from apps.engine.switches.base import Inputs, Switch, Verdict
@@ -30,7 +31,7 @@ from .switch_status import StatusBoard
 from .watch import Watch
 from .watched_venue import watched
 
-BLOCK, DRILLS = "switches", "drills"
+BLOCK, DRILLS, MIXTURE = "switches", "drills", "mixture"
 CHECK_S, BLIND_CHECK_S = 1.0, 0.1
 # The stored state itself: the gate reads it on its own, and it needs nobody to act on it.
 SHOWN_ONLY = frozenset({"KM"})
@@ -217,6 +218,7 @@ class Switchboard(Watch):
             gate.block(DRILLS, f"no good drill in 30 days: {', '.join(due)}; run manage.py switch_drill")
         elif due is not None:
             gate.unblock(DRILLS)
+        _block_while_mixed(gate)
 
     def _load(self, past: Past) -> None:
         self.money.load(past.nav, past.marks)
@@ -232,6 +234,14 @@ class Switchboard(Watch):
         for flow in self.flows.all():
             if flow.slug == scope_id:
                 flow.start_over(key)
+
+
+def _block_while_mixed(gate: Gate) -> None:
+    """K18 waits out a grace before it halts; a mixture of releases sends nothing from the first look on."""
+    if mixed := disagreements(reports_known()):
+        gate.block(MIXTURE, f"processes run different releases: {'; '.join(mixed)}")
+    else:
+        gate.unblock(MIXTURE)
 
 
 async def look_always(board: Switchboard, gate: Gate) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from .accounts import Account, CashEntry, Position, Reconciliation, Settlement
 from .groups import OrderGroup
+from .ladder import BacktestEvidence, GateWaiver, ParameterName, StrategyRun
 from .orders import Decision, Fill, LiquidityInterval, Order, OrderEvent
 from .plans import LegPlan, PlanLeg
 from .requests import OrderRequest
@@ -10,15 +11,18 @@ from .strategies import ParameterSet, Strategy, StrategyConfig, StrategyVersion
 
 __all__ = [
     "Account",
+    "BacktestEvidence",
     "CashEntry",
     "Decision",
     "Fill",
+    "GateWaiver",
     "LegPlan",
     "LiquidityInterval",
     "Order",
     "OrderEvent",
     "OrderGroup",
     "OrderRequest",
+    "ParameterName",
     "ParameterSet",
     "PlanLeg",
     "Position",
@@ -26,6 +30,7 @@ __all__ = [
     "Settlement",
     "Strategy",
     "StrategyConfig",
+    "StrategyRun",
     "StrategyVersion",
     "TradingSession",
 ]

@@ -11,17 +11,20 @@ from django.db import transaction
 
 from apps.core.exceptions import Refused
 from apps.core.permissions import is_holder, require
+from apps.core.wording import checked_words
 from apps.engine.decimals import price_from_decimal, quantity_from_decimal
 from apps.engine.errors import BadNumber
 from apps.engine.exposure import NodeKey
 from apps.engine.orders import TERMINAL_STATUSES, OrderStatus
 from apps.engine.types import Price, Quantity, Side, TimeInForce
 from apps.governance.services import audit_record
+from apps.governance.services.attestations import attestation_require
+from apps.governance.services.terms import terms_require
 from apps.marketdata.exceptions import GridInvalid
 from apps.marketdata.mapping import market_grid
 from apps.marketdata.models import Market
 from apps.risk.selectors import RiskRows
-from apps.trading.choices import Permission, RequestState
+from apps.trading.choices import Environment, Permission, RequestState
 from apps.trading.models import Account, Order, OrderRequest
 
 PLACE, CANCEL = "trading.manual_order.place", "trading.manual_order.cancel"
@@ -85,12 +88,16 @@ def order_request_place(
 ) -> OrderRequest:
     """Stores the request; the session takes it within about a second and denies what the gate denies.
 
-    Raises `NotPermitted`, `BadOrderRequest`, and `Refused` without the attestation or a reason.
+    Raises `NotPermitted`, `TermsNotAcknowledged`, `AttestationMissing` (live only), `BadOrderRequest`, `BannedWord`,
+    and `Refused` without the confirmation or a reason.
     """
     require(actor, Permission.PLACE_ORDER.full)
+    terms_require(actor, now=now)
+    if account.environment == Environment.LIVE:
+        attestation_require(actor, now=now)
     if not no_inside_information:
         raise Refused("Confirm that you know nothing that is not public", code="not_attested")
-    reason = reason.strip()
+    reason = checked_words(reason.strip())
     if not reason:
         raise Refused("An order by hand says why", code="no_reason", extra={"field": "reason"})
     _check(wanted)
@@ -129,7 +136,7 @@ def order_request_place(
     return row
 
 
-def order_request_cancel(*, request_id: int, actor: User, now: datetime) -> OrderRequest:
+def order_request_cancel(*, request_id: int, actor: User, now: datetime, reason: str = "") -> OrderRequest:
     """Ends a request that was not taken yet; otherwise the session is asked to take its order off.
 
     Raises `NotPermitted`, and `Refused` for one that has ended.
@@ -145,7 +152,7 @@ def order_request_cancel(*, request_id: int, actor: User, now: datetime) -> Orde
         row.save(update_fields=["cancel_requested_at", "state", "outcome", "handled_at"])
         audit_record(
             actor=actor, action=CANCEL, obj_type=OrderRequest._meta.label, obj_id=row.pk,
-            after={"state": row.state}, now=now,
+            after={"state": row.state}, reason=reason, now=now,
         )  # fmt: skip
     return row
 

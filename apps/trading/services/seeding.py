@@ -18,14 +18,15 @@ from apps.risk.models import RiskLimit, Theme
 from apps.risk.scopes import EACH
 from apps.risk.services import theme_set
 from apps.trading.choices import Environment, ParameterStatus
-from apps.trading.models import Account, ParameterSet, Strategy, StrategyConfig, StrategyVersion
+from apps.trading.models import Account, ParameterSet, StrategyConfig, StrategyVersion
 
-from .parameters import BadParameters, parameters_complete, parameters_hash, parameters_put_in_force
+from .parameter_sets import document_checked, document_hash, document_of
+from .parameters import BadParameters, parameters_complete, parameters_put_in_force
+from .versions import versions_register
 
 SEEDER = "system:seed"
 ACCOUNT = "main"
 KERNEL = "maker_inside"
-DESCRIPTION = "Rests one tick inside the best bid and ask where the spread is wide enough; never crosses."
 PARAMETERS = {
     "min_spread": "0.0200",
     "order_quantity": "5.00",
@@ -122,20 +123,9 @@ def _config(
 
 
 def _version(now: datetime) -> StrategyVersion:
+    versions_register(now=now, label=SEEDER)
     kernel = registry.strategy(KERNEL)
-    strategy, created = Strategy.objects.get_or_create(
-        slug=KERNEL, defaults={"name": kernel.title, "kernel": KERNEL, "description": DESCRIPTION}
-    )
-    if created:
-        _audit("trading.strategy.seed", strategy, {"slug": KERNEL}, now)
-    version, created = StrategyVersion.objects.get_or_create(
-        strategy=strategy,
-        code_hash=kernel.code_hash,
-        defaults={"created_at": now, "notes": f"Rules version {kernel.version}"},
-    )
-    if created:
-        _audit("trading.strategy_version.seed", version, {"code_hash": version.code_hash}, now)
-    return version
+    return StrategyVersion.objects.select_related("strategy").get(strategy__kernel=KERNEL, code_hash=kernel.code_hash)
 
 
 def _parameters(config: StrategyConfig, now: datetime) -> ParameterSet:
@@ -151,10 +141,10 @@ def _parameters(config: StrategyConfig, now: datetime) -> ParameterSet:
 def _still_valid(in_force: ParameterSet) -> bool:
     """False when new code reads the stored values differently, or not at all."""
     try:
-        complete = parameters_complete(kernel=KERNEL, values=in_force.values)
+        document = document_checked(KERNEL, document_of(in_force))
     except BadParameters:
         return False
-    return parameters_hash(kernel=KERNEL, values=complete) == in_force.params_hash
+    return document_hash(KERNEL, document) == in_force.params_hash
 
 
 def _limits(account: Account, now: datetime) -> None:

@@ -16,12 +16,20 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from apps.core.exceptions import ApplicationError
+from apps.governance.services.compliance_seeding import compliance_seed
+from apps.governance.services.proposals_demo import ENVIRONMENTS, redesign_case_load
 from apps.governance.services.roles import person_create, roles_sync
 from apps.trading.services.seeding import SEEDER, Seeded, trading_seed
 
 from .sync_roles import ROLES
 
-PEOPLE = {"craig": "boss", "cliff": "operations", "scalper": "trader", "viewer": "viewer"}
+PEOPLE = {
+    "craig": "boss",
+    "cliff": "operations",
+    "scalper": "trader",
+    "viewer": "viewer",
+    "admin": "technical_admin",
+}
 DEFAULT_MARKETS = ["KXBTC15M"]
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -50,6 +58,9 @@ class Command(BaseCommand):
                     made = person_create(username=username, password=password, role=role, now=now, actor_label=SEEDER)
                     if made is not None:
                         passwords[username] = password
+                compliance_seed(now=now)
+                if settings.KALSHI_ENVIRONMENT in ENVIRONMENTS:
+                    redesign_case_load(environment=settings.KALSHI_ENVIRONMENT, now=now)
                 seeded = trading_seed(
                     environment=settings.KALSHI_ENVIRONMENT,
                     markets=options["markets"],
@@ -80,7 +91,7 @@ class Command(BaseCommand):
             return
         for username, role in PEOPLE.items():
             shown = passwords.get(username, "(exists; its password was shown when it was created)")
-            self.stdout.write(f"{username:<8} {role:<10} {shown}")
+            self.stdout.write(f"{username:<8} {role:<16} {shown}")
         state = "enabled" if seeded.config.is_enabled else "off"
         markets = ", ".join(seeded.config.markets)
         self.stdout.write(f"{seeded.config} ({seeded.account.environment}): {state}, markets {markets}")
