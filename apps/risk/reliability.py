@@ -107,6 +107,12 @@ GOALS = (
         _BENCH + "bench_audit.py",
     ),
     Goal(
+        "G9",
+        "Approvals",
+        "0 bypasses over all addresses, roles and states and 10,000 random sequences",
+        "python -m tests.bench.bench_approvals; " + _TESTS + "G9",
+    ),
+    Goal(
         "G11",
         "Reconcile",
         "positions exact, cash to the cent, unexplained drift alarmed within 60 s",
@@ -139,6 +145,9 @@ GOALS = (
     ),
     Goal("G23", "Task start", "kill queue start p99 20 ms while other queues are full", "none yet"),
     Goal("G24", "Screen", "change to screen p95 500 ms, 50 clients", "none yet"),
+    Goal("G26", "Secrets", "planted canaries in logs, errors, bundles, exports: 0", _TESTS + "G26"),
+    Goal("G28", "Version agreement", "mixed release or parameters found within 5 s, nothing armed", _TESTS + "G28"),
+    Goal("G29", "Wording", "0 words we avoid in screens, logs, exports, documents", _TESTS + "G29"),
     Goal("G31", "History repeats", "7,822 orders without a fill halt within 200 orders or 10 min", _TESTS + "G31"),
     Goal("G33", "Maintenance", "exchange pause: 0 false halts, says that nothing can be canceled", _TESTS + "G33"),
     Goal(

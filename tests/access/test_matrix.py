@@ -29,7 +29,7 @@ from tests.factories import NOW
 from .ground import make_ground
 from .places import EVERYBODY, Place, places, undeclared
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.pages]
 METHODS = ("get", "post")
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "ALTER", "DROP", "CREATE", "TRUNCATE")
 REFUSED = (HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED)

@@ -18,6 +18,7 @@ from tests.bench.figures import Figure, write  # noqa: E402
 
 SUITES: dict[str, tuple[str, ...]] = {
     "G4": ("tests/acceptance/test_kill_paths.py",),
+    "G9": ("tests/governance/approvals", "tests/access"),
     "G14": (
         "tests/risk/guardian/test_guardian.py", "tests/risk/guardian/test_heartbeat.py",
         "tests/trading/test_order_life.py",
@@ -33,6 +34,9 @@ SUITES: dict[str, tuple[str, ...]] = {
     ),
     "G20": ("tests/engine/switches", "tests/risk/test_switches.py", "tests/trading/test_switchboard.py",
             "tests/trading/test_switchboard_account.py", "tests/trading/test_switch_parts.py"),
+    "G26": ("tests/acceptance/test_secrets.py",),
+    "G28": ("tests/trading/governed/test_processes.py",),
+    "G29": ("tests/architecture/test_words.py", "tests/governance/compliance"),
     "G31": ("tests/trading/test_history_repeats.py",),
     "G33": (
         "tests/trading/test_switchboard_account.py::test_an_exchange_pause_says_plainly_that_nothing_can_be_canceled",

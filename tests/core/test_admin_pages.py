@@ -24,7 +24,7 @@ from tests import factories
 
 from .admin_rows import AdminRows, registered, stock
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.pages]
 ClientOf = Callable[[str], Client]
 FEW, MANY = 5, 50
 # Kept as they were measured, list and object page: a page that starts to ask for more has to say so here.

@@ -21,7 +21,7 @@ from tests.access.ground import make_ground
 from tests.access.places import places
 from tests.factories import NOW
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.pages]
 WORD = "o" + "dds"
 
 
