@@ -12,7 +12,7 @@ from apps.core.permissions import is_holder
 from .choices import ApprovalPath, ApprovalStatus, Direction, Permission
 from .exceptions import RequestAltered
 from .handlers import ChangeRow, handler_for
-from .models import ApprovalRequest, AuditEvent, ReviewItem, SignoffRule
+from .models import ApprovalRequest, ReviewItem, SignoffRule
 from .signatures import require_intact
 from .standing import Standing, barred_from, signed_rules, standing_of
 
@@ -90,10 +90,6 @@ def review_list(*, is_open: bool) -> QuerySet[ReviewItem]:
     return items.exclude(reviewed_at=None).order_by("-reviewed_at")
 
 
-def reviews_overdue(*, now: datetime) -> QuerySet[ReviewItem]:
-    return review_list(is_open=True).filter(due_at__lte=now)
-
-
 def signoff_rule_list() -> QuerySet[SignoffRule]:
     """The rules in force."""
     return SignoffRule.objects.filter(retired_at=None).select_related("approval__requester")
@@ -105,7 +101,3 @@ def signoff_is_as_signed() -> bool:
         return signed_rules() == {row.key: row.needs for row in SignoffRule.objects.filter(retired_at=None)}
     except Refused:
         return False
-
-
-def audit_trail(*, obj_type: str, obj_id: object) -> QuerySet[AuditEvent]:
-    return AuditEvent.objects.filter(object_type=obj_type, object_id=str(obj_id)).select_related("actor")

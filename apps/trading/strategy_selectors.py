@@ -85,10 +85,6 @@ def strategy_configs() -> list[StrategyConfig]:
     )
 
 
-def strategy_list() -> list[Strategy]:
-    return list(Strategy.objects.prefetch_related("versions__reviewed_by"))
-
-
 def version_list(strategy: Strategy) -> list[StrategyVersion]:
     return list(strategy.versions.select_related("reviewed_by", "approval", "strategy"))
 
